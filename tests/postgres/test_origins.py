@@ -1,5 +1,6 @@
 """Databases that a release made without the history: by create_all and a stamp, or by a script."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ PEOPLE = "create table people (id serial primary key, name varchar(80))"
 PETS = "create table pets (id serial primary key, owner int)"
 # What create_all makes of the same tables: an index, which the history doesn't make.
 CREATE_ALL = f"{PEOPLE}; create index ix_people_name on people (name); {PETS};"
+# Three tables more, of whose columns create_all indexes one.
+MORE = """sa.Table(
+    n, metadata, sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("n", sa.Integer, index=n == "t"),
+)
+"""
 STAMP = (
     "create table alembic_version (version_num varchar(32) primary key);"
     "insert into alembic_version values ('{}');"
@@ -420,3 +427,64 @@ def test_a_column_of_an_origin_that_refuses_rows(
     result = application.run("up", "--json", url=database.url())
     assert result.code == 4, result.out
     assert "public.people.code" in result.out
+
+
+@pytest.mark.parametrize("damage", ["drop table people", "drop table pets", "drop table people, t"])
+@pytest.mark.parametrize("row", [None, "r1", "r2"])
+def test_every_count_of_a_damaged_origin_is_of_the_same_comparison(
+    application: Application, server: Server, database: Database, damage: str, row: str | None
+) -> None:
+    """It is nearer to the history's own head, from which less is missing: the refusal, the plan
+    that it offers, `drift`, and `adopt` all compare with that.
+    """
+    history(application)
+    tables = [f"create table {name} (id serial primary key, n int)" for name in "tuv"]
+    application.revision("r3", "r2", *tables)
+    application.write("models.py", f"{MODELS}\nfor n in 'tuv': {MORE}")
+    application.config('[[origins]]\ncreate = "models:metadata"\n')
+    build(application, server)
+    database.execute(CREATE_ALL + "".join(f"{table};" for table in tables))
+    database.execute(f"create index ix_t_n on t (n); {STAMP.format(row) if row else ''} {damage}")
+    refused = application.run("up", "--json", url=database.url())
+    assert refused.code == 4, refused.out
+    seen = refused.json["findings"][0]["seen"]
+    asked = application.run("adopt", "r3", "--json", url=database.url())
+    (finding,) = asked.json["findings"]
+    match = re.match(r"(\d+) facts match it, (\d+) differ", finding["seen"][0])
+    assert match, finding
+    there, differ = match.groups()
+    if row is None:
+        assert seen[0] == f"{there} facts match r3, and {differ} differ"
+        offered = f"adopt revision r3: {there} facts match, {differ} differences accepted"
+        assert any(offered in line for line in seen), seen
+        drift = application.run("drift", url=database.url())
+        assert f"{there} facts as they should be, {differ} differences" in drift.out
+    else:
+        assert re.search(rf"r3(, | \(){differ} different", " ".join(seen)), seen
+
+
+def test_a_damaged_origin_at_head_is_compared_in_one_way(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Of the history's structure it lacks one name, which it must have; of the origin's two, which
+    stop nothing. So it is the origin's, and nothing counts by the other path.
+    """
+    unique = "alter table people add constraint people_name unique (name)"
+    application.revision("r1", None, PEOPLE, unique)
+    application.revision("r2", "r1", PETS)
+    indexes = "create index a on people (name); create index b on people (name, id)"
+    application.write("sql/1.1.sql", f"{PEOPLE}; {indexes}; {PETS};")
+    application.config('[[origins]]\nrevision = "r2"\nscripts = ["sql/1.1.sql"]\n')
+    build(application, server)
+    database.execute(f"{PEOPLE}; {PETS};" + STAMP.format("r2"))
+    for command in ("up", "status"):
+        result = application.run(command, url=database.url())
+        said = " ".join((result.out + result.err).split())
+        assert result.code == 0, said
+        assert "1 differ" not in said
+    drift = application.run("drift", url=database.url())
+    assert "10 facts as they should be, 2 differences" in drift.out
+    asked = application.run("adopt", "r2", url=database.url())
+    said = " ".join((asked.out + asked.err).split())
+    assert "10 facts match it, 2 differ:" in said
+    assert "adopt revision r2: 10 facts match, 2 differences accepted" in said

@@ -137,7 +137,7 @@ class Identifier:
         """Find every set of revisions whose structure this may be, or the nearest ones."""
         exact: dict[frozenset[str], Match] = {}
         lacking: dict[frozenset[str], Match] = {}  # of names, one of which must be there
-        near: list[tuple[int, int, frozenset[str], Way]] = []
+        near: list[tuple[int, int, frozenset[str]]] = []
         complete = True
         for way in self._catalogue.ways:
             for number, (distance, path) in enumerate(self._walk(way)):
@@ -153,15 +153,17 @@ class Identifier:
                         known[applied] = stand
                 elif not exact and (len(near) < NEAREST or distance <= near[-1][0]):
                     # of two that are equally near, the later one: it is what an upgrade left
-                    near.append((distance, -len(path), way.start.union(path), way))
+                    near.append((distance, -len(path), way.start.union(path)))
                     near.sort(key=lambda found: found[:2])
                     del near[NEAREST:]
         # a structure that is empty, or has only what any database may have, proves nothing
         held = tuple(stand for stand in exact.values() if self._is_evidence(stand))
         nearest: tuple[Match, ...] = ()
         if not held:
-            found = lacking | {applied: self._stand(way, applied) for _, _, applied, way in near}
-            nearest = tuple(stand for stand in found.values() if stand.rows)
+            # each by the path that fits it best, as where a person names it
+            sets = dict.fromkeys((*lacking, *(applied for _, _, applied in near)))
+            stands = (self.stand(applied) for applied in sets)
+            nearest = tuple(stand for stand in stands if stand is not None and stand.rows)
         # this affects only the wording of the refusal: many databases have a table `users`
         foreign = not held and all(
             stand.matching * _A_LITTLE <= len(stand.missing) for stand in nearest

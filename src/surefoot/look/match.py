@@ -14,6 +14,7 @@ from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import (
     Difference,
     Identification,
+    Match,
     Probe,
     Restoration,
     StructureLook,
@@ -184,6 +185,7 @@ class Cataloguing:
             # The structure is no other revision's; an unknown order of branches contradicts no row.
             recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
             recorded = recorded if kept is None else kept[1]
+            standing, held = _all_as(recorded, standing, held)
         ahead = verdict(catalogue, facts) if unknown else None
         early, begun = (), False
         own = standing.own
@@ -339,6 +341,18 @@ class Cataloguing:
             return False
         nearest = standing.nearest[0]
         return set(early_differences(nearest, catalogue)[0]) == set(nearest.differences)
+
+
+def _all_as(
+    recorded: Match | None, standing: Identification, asked: Match | None
+) -> tuple[Identification, Match | None]:
+    """Compare with the recorded revisions in one way only, so that all counts of them agree."""
+    if recorded is None:
+        return standing, asked
+    nearest = (recorded if one.rows == recorded.rows else one for one in standing.nearest)
+    ordered = tuple(sorted(nearest, key=lambda one: len(one.differences)))
+    same = asked is not None and asked.rows == recorded.rows
+    return msgspec.structs.replace(standing, nearest=ordered), recorded if same else asked
 
 
 def _require_known(project: Project, code: Code) -> None:
