@@ -60,6 +60,32 @@ def test_beside_the_schemas_of_a_platform(
     assert application.run("up", url=database.url()).code == 0
 
 
+@pytest.mark.parametrize("taken", ["things", "orders"])
+def test_an_application_in_a_schema_of_its_own(
+    application: Application, server: Server, database: Database, taken: str
+) -> None:
+    """What lies in the schema of its version table is others', if no revision touches that: also a
+    table of a name that the application has in its own.
+    """
+    application.revision("r1", None, "create schema shop", "create table shop.orders (id int)")
+    with_catalogue(application, server)
+    database.execute(f"create table {taken} (id int); insert into {taken} values (1)")
+    remark = "1 object in the database, another's, not touched: public (1)"
+    plan = application.run("plan", "--json", url=database.url())
+    assert (plan.code, plan.json["remarks"]) == (0, [remark]), plan.out
+    up = application.run("up", url=database.url())
+    assert up.code == 0, up.err
+    assert remark in " ".join(up.err.split())
+    for command in ("status", "drift"):
+        result = application.run(command, url=database.url())
+        assert result.code == 0, result.out
+        assert f"public.{taken}" not in result.out
+    assert database.query(f"select id from {taken}") == [(1,)]
+    database.execute("drop table alembic_version; drop schema surefoot cascade")
+    plan = application.run("plan", "--json", url=database.url())
+    assert (plan.code, plan.json["state"]) == (0, "identified"), plan.out
+
+
 def test_a_schema_that_a_revision_names_is_the_applications(
     application: Application, server: Server, database: Database
 ) -> None:

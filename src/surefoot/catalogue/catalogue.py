@@ -183,6 +183,15 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
         return Index(self.ways)
 
     @property
+    def schemas(self) -> frozenset[str]:
+        """The application's schemas: those that some revision touches.
+
+        That of names without a schema is one of them only if there is such a name; or if no
+        revision touches any.
+        """
+        return self.index.schemas or frozenset((self.schema,))
+
+    @property
     def loaded(self) -> tuple[Key, ...]:
         """What the application itself makes while it is loaded, before the first revision; without
         what administrators make in advance, a schema or an extension.

@@ -61,7 +61,7 @@ class Identifier:
                 own.append(fact)
             else:
                 self._live[number] = fact.definition
-        schemas = {"", catalogue.schema, *self._index.schemas} if own else set[str]()
+        schemas = {"", *catalogue.schemas} if own else set[str]()
         own.sort()
         self.own = tuple(f for f in own if schema_of(f.kind, f.name) in schemas)
         self.beside = tuple(f for f in own if schema_of(f.kind, f.name) not in schemas)

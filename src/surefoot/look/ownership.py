@@ -23,9 +23,11 @@ _OF_SCHEMAS = re.compile(r"schema|search_?path|tenant|options", re.IGNORECASE)
 
 
 def by_catalogue(catalogue: Catalogue, used: Iterable[str]) -> Ownership:
-    """`used` are the schemas that the application's connection uses."""
-    index = catalogue.index
-    return Ownership(index.schemas | {catalogue.schema, *used}, index.tables)
+    """`used` are the schemas that the application's connection uses: names without a schema are
+    there, if some revision makes one.
+    """
+    index, schemas = catalogue.index, catalogue.schemas
+    return Ownership(schemas.union(used) if catalogue.schema in schemas else schemas, index.tables)
 
 
 def without_running(
