@@ -161,6 +161,98 @@ def test_the_same_table_made_by_the_other(
     assert both.dump() == before
 
 
+COMMANDS = [
+    ("up",),
+    ("status",),
+    ("plan",),
+    ("adopt", "--yes"),
+    ("adopt", "b1", "--accept-difference", "--yes"),
+    ("repair", "--yes"),
+    ("repair", "b2", "--accept-difference", "--yes"),
+    ("down", "--to", "base", "--yes"),
+]
+
+# How the forum came into the shop's version table: not at all yet, or by hand.
+OLD_TABLE = "create table posts (id int primary key, body text);"
+TABLE = f"{OLD_TABLE} alter table posts add seen date;"
+MISTAKES = {
+    "no row": "",
+    "both rows": f"{TABLE} insert into alembic_version values ('b2')",
+    "tables only": TABLE,
+    "the older row": f"{OLD_TABLE} insert into alembic_version values ('b1')",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.provokes("unknown-revision")
+@pytest.mark.follows("unknown-revision")
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("own_schema", [False, True])
+def test_one_version_table_by_mistake(
+    tmp_path: Path, server: Server, database: Database, mistake: str, own_schema: bool
+) -> None:
+    """Every command of the forum's refuses, names both histories, and leaves the shop's row and
+    tables. Then it has a version table of its own, as `next` says.
+    """
+    shop = configured(tmp_path / "shop", "alembic_version")
+    made = "create schema shop", "create table shop.orders (id int primary key)"
+    if not own_schema:
+        made = ("create table orders (id int primary key)",)
+    shop.revision("a1", None, *made, downgrade="op.execute('drop table orders')")
+    with_catalogue(shop, server)
+    forum = configured(tmp_path / "forum", "alembic_version")
+    forum.revision("b1", None, "create table posts (id int primary key, body text)")
+    forum.revision("b2", "b1", "alter table posts add seen date")
+    with_catalogue(forum, server)
+    assert shop.run("up", url=database.url()).code == 0
+    database.execute(f"insert into {'shop.' if own_schema else ''}orders values (1)")
+    database.execute(MISTAKES[mistake])
+    before = database.dump()
+    for command in COMMANDS:
+        refused = forum.run(*command, "--json", url=database.url())
+        assert (refused.code, refused.error) == (4, "unknown-revision"), refused.out
+        (finding,) = refused.json["findings"]
+        assert "application" in finding["message"]
+        assert "this application's history: 2 revisions, up to b2" in finding["seen"]
+        assert "the other's: a1, by surefoot's journal" in finding["seen"]
+        assert "each application needs a version table of its own" in finding["next"]
+        assert "catalog" not in finding["next"]
+    assert database.dump() == before
+    for statement in steps_of(finding["next"]).sql:
+        database.execute(statement)
+    assert 'version_table = "alembic_version_2" in surefoot.toml' in finding["next"]
+    assert "env.py's context.configure()" in finding["next"]
+    forum.env(options="version_table='alembic_version_2'")
+    forum.write("surefoot.toml", 'version_table = "alembic_version_2"\nshared = true\n')
+    done = forum.run("up", url=database.url())
+    assert done.code == 0, done.err
+    assert database.query("select version_num from alembic_version") == [("a1",)]
+    assert database.query("select version_num from alembic_version_2") == [("b2",)]
+    for one in (shop, forum):
+        assert one.run("up", url=database.url()).code == 0
+        assert one.run("drift", url=database.url()).code == 0
+    orders = "shop.orders" if own_schema else "orders"
+    assert database.query(f"select id from {orders}") == [(1,)]
+
+
+def test_going_back_undoes_nothing_of_another_history(
+    shop: Application, forum: Application, database: Database, server: Server
+) -> None:
+    """Nor without a catalogue: the journal's downgrades are of the history that it leads back to."""
+    shop.env(options="version_table='alembic_version'")
+    forum.env(options="version_table='alembic_version'")
+    for one in (shop, forum):
+        one.write("surefoot.toml", "")
+        with_catalogue(one, server)
+    assert forum.run("up", url=database.url()).code == 0
+    (file,) = shop.root.rglob("surefoot-catalog.txt")
+    file.unlink()
+    before = database.dump()
+    refused = shop.run("down", "--to", "base", "--yes", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "no-way-back"), refused.out
+    assert database.dump() == before
+
+
 @pytest.mark.provokes("restore-takes-others-back")
 @pytest.mark.follows("restore-takes-others-back")
 def test_a_restore_says_whom_it_takes_back(

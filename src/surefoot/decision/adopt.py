@@ -82,8 +82,10 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
         if state is State.AHEAD_COMPATIBLE and not options.rows:
             return NothingToDo(state, ahead_remarks(facts))
         return Refused(state, (ahead_of_code(facts),))
+    if others_rows(facts):  # whatever a person names: the row is another application's
+        return Refused(state, (REFUSALS[state](facts),))
     if not options.rows:
-        if state is State.INTERRUPTED or others_rows(facts):
+        if state is State.INTERRUPTED:
             return Refused(state, (REFUSALS[state](facts),))
         if state is State.AHEAD_COMPATIBLE:
             return NothingToDo(state, ahead_remarks(facts))
@@ -159,7 +161,8 @@ def _against_the_journal(facts: Facts, stand: Match) -> tuple[str, ...]:
         lines.append(f"surefoot's journal says that {ran} has run here; it would run again")
     unknown = [one for one in judge(facts) if one.judgement in ("unknown", "newer")]
     lines += [
-        f"{one.row} is unknown here: if a newer release wrote it, that release would run it again"
+        f"{one.row} is unknown here: if a newer release wrote it, that release would run it again; "
+        "if another application did, its row is lost"
         for one in unknown[:MOST]
     ]
     if len(unknown) > MOST:

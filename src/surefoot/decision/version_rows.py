@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.catalogue.match import StructureLook
+from surefoot.catalogue.match import Identification, StructureLook
 from surefoot.decision.facts import DatabaseState, Facts, Journaled
 from surefoot.model.history import History
+from surefoot.schema.fact import SchemaFact
 
 Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
 
@@ -45,19 +46,26 @@ def judge(facts: Facts) -> tuple[Judged, ...]:
 def others_rows(facts: Facts) -> tuple[str, ...]:
     """Return the version rows that another application may have written to the same table.
 
-    The structure supports this code's own rows, but not the others, and there are tables that none
-    of its revisions makes.
+    There are tables that none of this code's revisions makes. And the rows are next to this code's
+    own; or almost nothing of this code's is there; or the journal says that they ran here, and
+    traces them back to no revision of this code.
     """
-    history, standing = facts.code.history, facts.standing
-    own = tuple(sorted(r for r in facts.database.rows if r in history.revisions))
-    if not own or standing is None or not any(f.kind == "relation" for f in standing.own):
+    standing, rows = facts.standing, facts.database.rows
+    if standing is None or not strangers(standing):
         return ()
-    if all(stand.rows != own for stand in standing.exact):
-        return ()
-    judged = judge(facts)
-    if any(one.judgement != "unknown" for one in judged):
-        return ()
-    return tuple(one.row for one in judged if one.row is not None)
+    ran = {one.id for one in facts.database.journaled}
+    beside = standing.foreign or any(row in facts.code.history.revisions for row in rows)
+    return tuple(
+        one.row
+        for one in judge(facts)
+        if one.judgement == "unknown" and one.row is not None and (beside or one.row in ran)
+    )
+
+
+def strangers(standing: Identification) -> tuple[SchemaFact, ...]:
+    """Return the tables that no revision of this code makes."""
+    found = (*standing.own, *standing.beside)
+    return tuple(fact for fact in found if fact.kind == "relation")
 
 
 def faults(database: DatabaseState) -> tuple[str, ...]:
@@ -113,7 +121,8 @@ def _judged(row: str | None, facts: Facts) -> Judged:
             f"surefoot's journal has it, and {who} may write there: that is no proof",
         )
     if row in journaled:
-        return Judged(row, "unknown", "surefoot's journal has it, but not its predecessor")
+        why = "surefoot's journal has it, and traces it back to no revision of this code"
+        return Judged(row, "unknown", why)
     return Judged(row, "unknown", "nothing here says which revision it was")
 
 

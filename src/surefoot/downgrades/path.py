@@ -39,14 +39,15 @@ def whole_history(
 ) -> History:
     """Return the code's revisions and those that only the journal knows, each after its ancestors.
 
-    Revisions in the journal whose ancestors are unknown are left out.
+    Revisions in the journal that don't lead back to the code's are left out: if they are another
+    application's, they must not be undone.
     """
     first = tuple(catalogue.history.revisions) if catalogue else ()
     revisions = {id: code.revisions[id] for id in first if id in code.revisions}
     revisions |= code.revisions
     for id, one in kept.items():
         below = (*one.parents, *one.depends_on)
-        if id not in revisions and all(name in revisions for name in below):
+        if id not in revisions and below and all(name in revisions for name in below):
             revisions[id] = Revision(id, one.parents, one.depends_on, one.message, one.release, "")
     order = History(revisions).in_order()
     return History(revisions if order is None else {id: revisions[id] for id in order})

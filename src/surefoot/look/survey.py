@@ -328,7 +328,8 @@ class Application:
             facts = self._with_standing(connection, facts, asked)
             standing, left = facts.standing, left - 1
             its = is_elsewhere(database, self._code.history)
-            if self._code.shared and not its and standing is not None and is_others(standing):
+            allowed = self._code.shared and not its and not database.rows
+            if allowed and standing is not None and is_others(standing):
                 return Facts(self._code, set_aside(database), was_empty=True)
             if facts.standing is None or not left:
                 return facts

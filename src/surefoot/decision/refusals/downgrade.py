@@ -7,6 +7,7 @@ from surefoot.catalogue.differences import difference_lines
 from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost, Unverified
 from surefoot.decision.facts import Facts
 from surefoot.decision.refusals import REFUSALS
+from surefoot.decision.version_rows import others_rows
 from surefoot.downgrades.downgrade_sql import fact_part
 from surefoot.downgrades.path import takes_away
 from surefoot.downgrades.recipe import DowngradeRecipe
@@ -37,6 +38,8 @@ def left_behind(reversals: Iterable[DowngradeRecipe]) -> tuple[str, ...]:
 
 def unknown_rows(facts: Facts, assessment: DowngradeAssessment) -> Finding:
     """The database is at a revision that is unknown here."""
+    if others_rows(facts):
+        return REFUSALS[State.UNKNOWN_REVISION](facts)
     return Finding(
         "no-way-back",
         f"The database is at {', '.join(assessment.unknown)}, which is unknown here.",

@@ -8,11 +8,18 @@ from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.decision.newer_database import ahead
 from surefoot.decision.refusals.structure import catalogue_lines, comment_lines, facts_match
-from surefoot.decision.version_rows import Judged, faults, judge, others_rows, width_of
+from surefoot.decision.version_rows import (
+    Judged,
+    faults,
+    judge,
+    others_rows,
+    strangers,
+    width_of,
+)
 from surefoot.diagnosis.names import identifier, literal
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.errors.wording import MOST, listed
+from surefoot.errors.wording import MOST, count, listed
 from surefoot.schema.names import quote_name
 
 _SHOWN = 8
@@ -146,37 +153,62 @@ def unknown_revision(facts: Facts) -> Finding:
 
 
 def _shared_table(facts: Facts, others: tuple[str, ...]) -> Finding:
-    """This application's row is right, but another one may be another application's."""
-    standing, database = facts.standing, facts.database
+    """A row may be another application's."""
+    standing, database, history = facts.standing, facts.database, facts.code.history
     assert standing is not None
-    own = sorted(row for row in database.rows if row is not None and row not in others)
-    tables = [fact.name for fact in standing.own if fact.kind == "relation"]
+    own = sorted(row for row in database.rows if row in history.revisions and row is not None)
+    tables = [fact.name for fact in strangers(standing)]
     more = f" and {len(tables) - 4} more" if len(tables) > 4 else ""
+    name, rows, whose = version_table(facts), ", ".join(own), ", ".join(others)
+    ran = [one.id for one in database.journaled if one.id not in history.revisions]
+    return Finding(
+        "unknown-revision",
+        f"Two applications seem to use the version table {name}: {rows} is a revision of this one, "
+        f"{whose} is not."
+        if own
+        else f"Another application seems to use the version table {name}: {whose} is no revision "
+        "of this code.",
+        (
+            holds(facts),
+            f"this application's history: {count(len(history.revisions), 'revision')}, up to "
+            f"{', '.join(history.heads)}",
+            f"the other's: {', '.join(ran[-_SHOWN:])}, by surefoot's journal"
+            if ran
+            else f"the other's: {whose}; surefoot's journal doesn't have it",
+            *(
+                [f"the structure agrees with {rows}"]
+                if any(stand.rows == tuple(own) for stand in standing.exact)
+                else []
+            ),
+            f"no revision of this code makes {', '.join(tables[:4])}{more}",
+            *comment_lines(facts),
+        ),
+        next=_table_of_its_own(facts, own),
+    )
+
+
+def _table_of_its_own(facts: Facts, own: list[str]) -> str:
+    """Return how to give this application, whose rows are `own`, another version table."""
+    database = facts.database
     table, new = (
         quote_name(*filter(None, (database.version_schema, name)))
         for name in (database.version_table.name, f"{database.version_table.name}_2")
     )
+    setting = (
+        f'set version_table = "{database.version_table.name}_2" in surefoot.toml and in env.py\'s '
+        "context.configure(), and start again"
+    )
+    last = "If no other application uses it, remove the unknown row by hand, and start again"
+    text = "each application needs a version table of its own"
+    if not own:
+        return f"{text}: {setting}. Or correct the address. {last}"
     which = f"where version_num in ({', '.join(map(literal, own))})"
-    return Finding(
-        "unknown-revision",
-        f"Two applications seem to use the version table {version_table(facts)}: {', '.join(own)} "
-        f"is a revision of this one, {', '.join(others)} is not.",
-        (
-            holds(facts),
-            f"the structure agrees with {', '.join(own)}",
-            f"no revision of this code makes {', '.join(tables[:4])}{more}",
-            *_for_and_against(facts),
-            *comment_lines(facts),
-        ),
-        next=to_type(
-            "give one of the two a database of its own; or this one a version table of its own",
-            f"create table {new} (version_num varchar({width_of(facts)}) primary key);",
-            f"insert into {new} select version_num from {table} {which};",  # noqa: S608
-            f"delete from {table} {which};",  # noqa: S608
-            then=f'then set version_table = "{database.version_table.name}_2" in surefoot.toml '
-            "and in env.py's context.configure(), and start again. "
-            + to_type("If no other application uses it", f"surefoot repair {shlex.join(own)}"),
-        ),
+    return to_type(
+        f"{text}; to give this one another",
+        f"create table {new} (version_num varchar({width_of(facts)}) primary key);",
+        f"insert into {new} select version_num from {table} {which};",  # noqa: S608
+        f"delete from {table} {which};",  # noqa: S608
+        then=f"then {setting}. {last}",
     )
 
 
@@ -233,7 +265,9 @@ def _ways_on(facts: Facts, judged: tuple[Judged, ...]) -> str:
         )
     text = (
         "if the image was rolled back, run the newer image again; if the revision was removed from "
-        f"the code, restore its file; if the row is wrong: {_repair(facts)}"
+        "the code, restore its file; if another application wrote it, this one needs a "
+        "version_table of its own, in surefoot.toml and env.py; "
+        f"if the row is wrong: {_repair(facts)}"
     )
     verdict = facts.standing.ahead if facts.standing else None
     unknown = [one.row for one in judged if one.judgement == "unknown"]
@@ -248,6 +282,8 @@ def _ways_on(facts: Facts, judged: tuple[Judged, ...]) -> str:
 
 def corrupted(facts: Facts) -> Finding:
     """The version table's content, or the table itself, can't be Alembic's."""
+    if others := others_rows(facts):
+        return _shared_table(facts, others)
     return Finding(
         "version-table-corrupted",
         f"The version table {version_table(facts)} contains no valid revision id."
