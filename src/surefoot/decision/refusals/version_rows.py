@@ -156,7 +156,7 @@ def _shared_table(facts: Facts, others: tuple[str, ...]) -> Finding:
     """A row may be another application's."""
     standing, database, history = facts.standing, facts.database, facts.code.history
     assert standing is not None
-    own = sorted(row for row in database.rows if row in history.revisions and row is not None)
+    own = sorted(row for row in database.rows if row in history.revisions)
     tables = [fact.name for fact in strangers(standing)]
     more = f" and {len(tables) - 4} more" if len(tables) > 4 else ""
     name, rows, whose = version_table(facts), ", ".join(own), ", ".join(others)
