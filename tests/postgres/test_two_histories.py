@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,14 +145,32 @@ def test_a_table_of_the_others_that_a_revision_once_made(
 def test_the_same_table_made_by_the_other(
     shop: Application, forum: Application, both: Database, server: Server
 ) -> None:
-    """As above, and even the definition is the same: nobody can tell whose it is, so every command
-    of the shop's refuses, and names the other application.
-    """
+    """As above, and even the definition is the same: the journal says whose it is."""
     down = shop.run("down", "--to", "a1", "--yes", url=both.url())
     assert down.code == 0, down.err
     forum.revision("b3", "b2", "create table orders (id int primary key, buyer int)")
     with_catalogue(forum, server)
     assert forum.run("up", url=both.url()).code == 0
+    both.execute("insert into orders values (1, 1)")
+    before = both.dump()
+    for command in (("cleanup", "--yes"), ("down", "--to", "a1", "--yes")):
+        assert shop.run(*command, url=both.url()).code == 0
+    for command in (("up",), ("adopt", "a2", "--yes")):
+        refused = shop.run(*command, "--json", url=both.url())
+        assert refused.code == 4, refused.out
+    assert both.dump() == before
+
+
+@pytest.mark.slow
+def test_the_same_table_made_by_nobody_knows_whom(
+    shop: Application, forum: Application, both: Database
+) -> None:
+    """As above, but plain Alembic ran the other's revision: every command of the shop's refuses,
+    and names the other application.
+    """
+    down = shop.run("down", "--to", "a1", "--yes", url=both.url())
+    assert down.code == 0, down.err
+    both.execute("create table orders (id int primary key, buyer int)")
     before = both.dump()
     for command in (("cleanup", "--yes"), ("up",), ("down", "--to", "a1", "--yes")):
         refused = shop.run(*command, "--json", url=both.url())
@@ -159,6 +178,90 @@ def test_the_same_table_made_by_the_other(
         seen = " ".join(refused.json["findings"][0]["seen"])
         assert "may have made some of it: public.alembic_version_forum (Alembic)" in seen
     assert both.dump() == before
+
+
+# What the shop's next revision makes: the forum's table, or a name of it.
+WANTED = {
+    "another shape": "create table posts (id int primary key, sku text)",
+    "the same": "create table posts (id int primary key, body text, seen date)",
+    "not if it exists": "create table if not exists posts (id int primary key, body text)",
+    "another kind": "create view posts as select 1 as one",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", WANTED)
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.follows("wrong-shape-in-the-way", "object-in-the-way")
+def test_a_name_of_the_others_that_a_pending_revision_wants(
+    shop: Application,
+    forum: Application,
+    both: Database,
+    server: Server,
+    other_database: Database,
+    wanted: str,
+    known: bool,
+) -> None:
+    """Both owners are named, and nothing of the other's is to be renamed where the journal says
+    whose it is. What `next` says: another database; or the earlier release, until another name.
+    """
+    if not known:
+        both.execute("update surefoot.journal set down = null where history ~ 'forum'")
+    before = theirs(both)
+    text = WANTED[wanted]
+    shop.revision("a4", "a3", text)
+    with_catalogue(shop, server)
+    finding: dict[str, Any] = {}
+    for command in ("up", "plan", "status"):
+        refused = shop.run(command, "--json", url=both.url())
+        assert refused.code == 4, refused.out
+        if known:
+            in_the_way = ("wrong-shape-in-the-way", "object-in-the-way")
+            assert refused.error in in_the_way, refused.out
+        finding = refused.json["findings"][0]
+        seen = " ".join(finding["seen"])
+        assert "public.alembic_version_forum" in seen
+        if known:
+            made = "it is another application's: revision b1 of public.alembic_version_forum made"
+            assert made in seen
+            assert "a4 is of public.alembic_version_shop" in seen
+            assert not steps_of(finding["next"]).lines
+            assert "yours" not in finding["next"]
+    assert "drop" not in finding["next"]
+    if not known:
+        return
+    assert "a database of its own" in finding["next"]
+    assert shop.run("up", url=other_database.url()).code == 0
+    assert "run its earlier release until a newer one uses another name" in finding["next"]
+    (shop.root / "migrations/versions/a4.py").unlink()
+    with_catalogue(shop, server)
+    assert shop.run("up", url=both.url()).code == 0
+    shop.revision("a4", "a3", text.replace("posts", "shop_posts"))
+    with_catalogue(shop, server)
+    done = shop.run("up", url=both.url())
+    assert done.code == 0, done.err
+    assert theirs(both) == before
+    for one in (shop, forum):
+        assert one.run("up", url=both.url()).code == 0
+        assert one.run("drift", url=both.url()).code == 0
+
+
+def test_a_fresh_install_names_whose_the_taken_name_is(
+    shop: Application, forum: Application, database: Database, server: Server
+) -> None:
+    """Even if everything that is taken is as the revision makes it."""
+    assert forum.run("up", url=database.url()).code == 0
+    shop.revision("a4", "a3", WANTED["the same"])
+    with_catalogue(shop, server)
+    before = database.dump()
+    for command in ("up", "status"):
+        refused = shop.run(command, "--json", url=database.url())
+        assert (refused.code, refused.error) == (4, "foreign-database"), refused.out
+        seen = " ".join(refused.json["findings"][0]["seen"])
+        made = "revision b1 of public.alembic_version_forum made it, by surefoot's journal"
+        assert f"public.posts, which revision a4 makes; it is another application's: {made}" in seen
+        assert not steps_of(refused.json["findings"][0]["next"]).lines
+    assert database.dump() == before
 
 
 COMMANDS = [
@@ -208,6 +311,7 @@ def test_one_version_table_by_mistake(
     database.execute(f"insert into {'shop.' if own_schema else ''}orders values (1)")
     database.execute(MISTAKES[mistake])
     before = database.dump()
+    finding: dict[str, Any] = {}
     for command in COMMANDS:
         refused = forum.run(*command, "--json", url=database.url())
         assert (refused.code, refused.error) == (4, "unknown-revision"), refused.out
@@ -238,7 +342,7 @@ def test_one_version_table_by_mistake(
 def test_going_back_undoes_nothing_of_another_history(
     shop: Application, forum: Application, database: Database, server: Server
 ) -> None:
-    """Nor without a catalogue: the journal's downgrades are of the history that it leads back to."""
+    """Nor without a catalogue: the journal's downgrades are its own history's."""
     shop.env(options="version_table='alembic_version'")
     forum.env(options="version_table='alembic_version'")
     for one in (shop, forum):

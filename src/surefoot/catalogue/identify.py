@@ -178,11 +178,11 @@ class Identifier:
             complete=complete,
             accepted=self.accepted,
             beside=self.beside,
-            taken=self._taken,
+            taken=self.taken,
         )
 
     @property
-    def _taken(self) -> tuple[Taken, ...]:
+    def taken(self) -> tuple[Taken, ...]:
         """Return the existing names that some revision makes, sorted."""
         makers: dict[int, str] = {}
         for way in self._catalogue.ways:

@@ -168,11 +168,20 @@ class Identification(msgspec.Struct, frozen=True):
     """The SQL that restores all that `recorded` misses, if nothing else is wrong below head."""
     beside: tuple[SchemaFact, ...] = ()
     """Names that no revision knows, in schemas that no revision touches."""
+    others: tuple[Taken, ...] = ()
+    """What another application's revision has made here, by the journal, and no revision that this
+    one has applied. `by` is that other revision, in words.
+    """
     taken: tuple[Taken, ...] = ()
     """The existing names that some revision makes.
 
     Set only if the rows don't say where the structure stands.
     """
+
+    @property
+    def made_by_others(self) -> dict[Key, str]:
+        """Return `others` by their kinds and names."""
+        return {(one.kind, one.name): one.by for one in self.others}
 
     @property
     def sure(self) -> Match | None:

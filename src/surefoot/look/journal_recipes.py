@@ -2,6 +2,7 @@
 there.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from surefoot.decision.facts import DatabaseState
 from surefoot.downgrades.recipe import DowngradeRecipe, reassessed
 from surefoot.errors import SurefootError
 from surefoot.postgres.look import looking
+from surefoot.schema.fact import Key
 from surefoot.sql import query
 
 _DECODER = msgspec.json.Decoder(tuple[DowngradeRecipe, ...])
@@ -42,6 +44,34 @@ def observe_ways_back(
             "column down to null in the rows to ignore",
         ) from error
     return found
+
+
+def observe_made_by_others(
+    connection: psycopg.Connection[Any], seen: DatabaseState
+) -> dict[Key, str]:
+    """Return what revisions of other applications have made here, by the journal, each with the
+    revision in words.
+
+    A journal that untrusted roles can write says nothing. Raises SurefootError `look-failed`,
+    `server-unreachable`.
+    """
+    if not (seen.journal and seen.journal_readable) or seen.journal_writers:
+        return {}
+    with looking(connection) as look:
+        rows = look.cursor.execute(query("made_by_others"), {"history": seen.history}).fetchall()
+    made: dict[tuple[str, str], tuple[Key, ...]] = {}
+    for row in rows:
+        if row["step"] == "down":
+            for id in row["name"].split():
+                made.pop((row["history"], id), None)
+        elif row["down"] is not None:
+            with suppress(msgspec.DecodeError):
+                for one in _DECODER.decode(row["down"]):
+                    keys = (c.key for c in one.changes if None not in c.after and not c.before)
+                    made[row["history"], one.id] = tuple(keys)
+    return {
+        key: f"revision {id} of {history}" for (history, id), keys in made.items() for key in keys
+    }
 
 
 def journal_writers(connection: psycopg.Connection[Any], seen: DatabaseState) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from surefoot.catalogue.match import (
     Probe,
     Restoration,
     StructureLook,
+    Taken,
 )
 from surefoot.catalogue.moved import moved
 from surefoot.catalogue.resolve_ambiguity import ambiguous_revisions, resolve_ambiguity
@@ -30,6 +31,7 @@ from surefoot.errors import SurefootError
 from surefoot.interrupted.interruption import InterruptedRevision, interruption, without_catalogue
 from surefoot.look.catalogue import init_scripts, origins, read_catalogue
 from surefoot.look.code import catalogue_file
+from surefoot.look.journal_recipes import observe_made_by_others
 from surefoot.look.sources import require_trusted_sources
 from surefoot.look.structure import observe_structure, structure_within
 from surefoot.model.history import History
@@ -158,13 +160,18 @@ class Cataloguing:
     ) -> Identification:
         facts = recognised(catalogue, observe_structure(connection, seen.version_table))
         self.live = facts
-        identifier = Identifier(catalogue, facts, seen.accepted)
         history = catalogue.history
         rows = tuple(row for row in seen.rows if row)
         unknown = bool(history.unknown(seen.rows))
         # invalid version rows are ignored
         wrong = unknown or faults(seen) or history.overlapping(rows)
         known = bool(rows) and not wrong
+        applied = history.applied(rows) if known else frozenset[str]()
+        others = self._others(connection, seen, catalogue, applied)
+        taken = Identifier(catalogue, facts).taken if others else ()
+        made = {(one.kind, one.name) for one in others}
+        facts = tuple(fact for fact in facts if (fact.kind, fact.name) not in made)
+        identifier = Identifier(catalogue, facts, seen.accepted)
         recorded = identifier.stand(history.applied(rows)) if known else None
         held = None if asked is None else identifier.stand(history.applied(asked))
         complete = self._complete(seen)
@@ -173,12 +180,13 @@ class Cataloguing:
         promised = None if kept is None else kept[0]
         if recorded is not None and not recorded.differences and held is None:
             return Identification(
-                len(facts),
+                len(self.live),
                 identifier.own_on(recorded.way),
                 beside=identifier.beside,
                 recorded=recorded,
                 accepted=identifier.accepted,
                 promise=promised,
+                others=others,
             )
         standing = identifier.standing()
         if known and not standing.exact:
@@ -204,9 +212,40 @@ class Cataloguing:
             early=early,
             begun=begun,
             promise=promised,
+            facts=len(self.live),
+            others=others,
+            taken=taken or standing.taken,
         )
         journaled = [revision.id for revision in seen.journaled]
         return self._settled(connection, standing, catalogue, journaled)
+
+    def _others(
+        self,
+        connection: psycopg.Connection[Any],
+        seen: DatabaseState,
+        catalogue: Catalogue,
+        applied: frozenset[str],
+    ) -> tuple[Taken, ...]:
+        """Return what another application has made here, and no applied revision of this one.
+
+        So it isn't compared: it is neither missing nor too much, and is in the way of a revision
+        that makes the same name.
+        """
+        if catalogue.history.revisions.keys() <= applied:
+            return ()  # nothing is pending
+        made = observe_made_by_others(connection, seen)
+        own = {
+            change.key
+            for way in catalogue.ways
+            for id, changes in (("", way.initial), *way.changes.items())
+            if made and (id in applied or id in way.start)
+            for change in changes
+        }
+        return tuple(
+            Taken(*key, by)
+            for fact in self.live
+            if (by := made.get(key := (fact.kind, fact.name))) and key not in own
+        )
 
     def _complete(self, seen: DatabaseState) -> Callable[[str], bool]:
         """Whether a revision is certainly done, except for the missing part of its structure.

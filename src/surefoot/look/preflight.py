@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from surefoot.catalogue.catalogue import Catalogue
 from surefoot.catalogue.match import Match
 from surefoot.decision.facts import DatabaseState, Facts
+from surefoot.decision.ownership import histories_among
 from surefoot.look.structure import fact_name
 from surefoot.model.history import Revision
 from surefoot.postgres.connect import translate_db_errors
@@ -124,6 +125,9 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
             going=given.going,
             schema=given.schema,
             accepted=frozenset((d.kind, d.name) for d in (standing.accepted if standing else ())),
+            others=standing.made_by_others if standing else {},
+            histories=histories_among(standing.own) if standing else "",
+            version_table=_version_table(seen),
             creates=created(given.sources, given.schema),
             handling=given.handling,
         )

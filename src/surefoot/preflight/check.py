@@ -45,6 +45,12 @@ class Given(msgspec.Struct, frozen=True):
     """The schema of names without a schema."""
     accepted: frozenset[Key] = frozenset()
     """Names whose differences a person has accepted."""
+    others: Mapping[Key, str] = {}
+    """What another application's revision has made, with that revision in words."""
+    histories: str = ""
+    """Where other applications keep their histories, in words."""
+    version_table: str = ""
+    """This application's version table, with its schema."""
     creates: Created = frozenset()
     """What the pending revisions' sources certainly create without IF NOT EXISTS."""
     handling: frozenset[tuple[str, str]] = frozenset()

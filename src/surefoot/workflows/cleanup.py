@@ -10,7 +10,11 @@ from surefoot.decision.cleanup import Remains, decide_cleanup
 from surefoot.decision.facts import Facts
 from surefoot.decision.request import Request
 from surefoot.downgrades.leftovers import leftovers
-from surefoot.look.journal_recipes import journal_writers, observe_ways_back
+from surefoot.look.journal_recipes import (
+    journal_writers,
+    observe_made_by_others,
+    observe_ways_back,
+)
 from surefoot.look.structure import observe_structure
 from surefoot.look.survey import Application
 from surefoot.schema.fact import Key
@@ -50,9 +54,11 @@ def _remains(asked: Application, connection: psycopg.Connection[Any], facts: Fac
     for way in catalogue.ways:
         if way.leads_to(applied):
             known |= state(way, applied).keys()
+    others = observe_made_by_others(connection, seen)
     live: dict[Key, str] = {
-        (fact.kind, fact.name): fact.definition
+        key: fact.definition
         for fact in observe_structure(connection, seen.version_table)
+        if (key := (fact.kind, fact.name)) not in others
     }
     left = leftovers(kept.values(), applied, known, live)
     return Remains(left, writers=journal_writers(connection, seen))

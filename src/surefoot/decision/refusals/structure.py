@@ -185,7 +185,7 @@ def foreign(facts: Facts) -> Finding:
     seen = [", ".join(database.examples) + (f" and {more} more" if more else "")]
     if histories := histories_text(database.contents):
         seen.append(f"another application keeps its history here: {histories}")
-    seen += [*_taken_lines(standing.taken, database), common]
+    seen += [*_taken_lines(standing, database), common]
     own = "give the application a database of its own"
     if standing.taken:
         next = f"correct the address; two applications can't share a name: {own}"
@@ -205,15 +205,20 @@ def foreign(facts: Facts) -> Finding:
     )
 
 
-def _taken_lines(taken: tuple[Taken, ...], database: DatabaseState) -> list[str]:
+def _taken_lines(standing: Identification, database: DatabaseState) -> list[str]:
     """List the names that both applications use, with both owners."""
+    taken, made = standing.taken, standing.made_by_others
     whole = {one.name for one in taken if one.kind == "relation"}
     told = [one for one in taken if one.kind == "relation" or _table_of(one) not in whole]
     owners = {one.schema: ", ".join(one.owners[:3]) for one in database.contents}
     lines = [
         f"taken: {one.kind} {one.name}, which "
         + (f"revision {one.by} makes" if one.by else "the init scripts make")
-        + f"; it belongs to {owners.get(split_name(one.name)[0]) or 'somebody else'}"
+        + (
+            f"; it is another application's: {by} made it, by surefoot's journal"
+            if (by := made.get((one.kind, one.name)))
+            else f"; it belongs to {owners.get(split_name(one.name)[0]) or 'somebody else'}"
+        )
         for one in told[:_SHOWN]
     ]
     more = len(told) - len(lines)

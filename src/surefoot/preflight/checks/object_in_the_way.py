@@ -44,7 +44,23 @@ def check(given: Given) -> Found:
         given.around.constraints,
         given.accepted,
         given.creates,
+        Owners(given.others, given.histories, given.version_table),
     )
+
+
+class Owners(msgspec.Struct, frozen=True):
+    """Whose the existing objects are, as far as anything tells.
+
+    `made` is what another application's revision has made, with that revision in words, `histories`
+    where other applications keep theirs, and `own` is this application's version table.
+    """
+
+    made: Mapping[Key, str] = {}
+    histories: str = ""
+    own: str = ""
+
+
+NOBODY = Owners()
 
 
 class _There(msgspec.Struct, frozen=True):
@@ -52,6 +68,7 @@ class _There(msgspec.Struct, frozen=True):
 
     live: Mapping[Key, str]
     constraints: tuple[OwnConstraint, ...]
+    owners: Owners
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -76,6 +93,7 @@ def collisions(
     constraints: tuple[OwnConstraint, ...] = (),
     accepted: frozenset[Key] = frozenset(),
     creates: Created = frozenset(),
+    owners: Owners = NOBODY,
 ) -> Found:
     """Compare existing objects with the revisions that create them, table by table.
 
@@ -84,7 +102,7 @@ def collisions(
     `constraints` are those of the existing tables. An `accepted` object of the right shape stops
     only a revision that certainly `creates` it, and so fails: then nothing but another name helps.
     """
-    there = _There(live, constraints)
+    there = _There(live, constraints, owners)
     present = in_the_way(path, live)
     tables = {key[1] for key in present if key[0] == "relation"}
     findings: list[Finding] = []
@@ -119,7 +137,9 @@ def collisions(
         else:
             same.append((f"{key[0]} {key[1]}", key, made))
     for what, key, made in same:
-        if made.by.revision in path.failing:
+        if key in owners.made:
+            findings.append(_others(there, what, key, made))
+        elif made.by.revision in path.failing:
             findings.append(_failing(there, what, key, made))
         elif (key in accepted or nearer) and (made.by.revision, _in_source(key)) in creates:
             findings.append(_fails(there, what, key, made, accepted=key in accepted))
@@ -211,15 +231,50 @@ def _finding(there: _There, kind: Kind, name: str, by: PathChange, lines: list[_
     return Finding(
         "wrong-shape-in-the-way",
         f"The {shown} {name} is in the way of {by.text}: it already exists, in another shape.",
-        tuple(seen),
+        (*seen, *_owner_lines(there, (kind, name), by)),
         next=_moved("if it is yours, give it another name", there, kind, name),
     )
 
 
+def _owner_lines(there: _There, key: Key, by: PathChange) -> tuple[str, ...]:
+    """Say which other application made an object, or may have made it."""
+    owners = there.owners
+    if key in owners.made:
+        return (
+            f"it is another application's: {owners.made[key]} made it, by surefoot's journal; "
+            f"{by.revision or 'the init script'} is of {owners.own}",
+        )
+    if owners.histories:
+        return (
+            "another application keeps its history here, and may have made it: "
+            f"{owners.histories}; {by.revision or 'the init script'} is of {owners.own}",
+        )
+    return ()
+
+
+_SHARE = (
+    "two applications can't share a name: give this one a database of its own, or run its earlier "
+    "release until a newer one uses another name"
+)
+
+
+def _others(there: _There, what: str, key: Key, made: Creation) -> Finding:
+    return Finding(
+        "object-in-the-way",
+        f"The {what} is in the way of {made.by.text}: another application made it.",
+        ("it is as that revision creates it", *_owner_lines(there, key, made.by)),
+        next=_moved("", there, *key),
+    )
+
+
 def _moved(text: str, there: _There, kind: Kind, name: str) -> str:
+    if (kind, name) in there.owners.made:
+        return _SHARE
     statements = renaming(there.live, kind, name, there.constraints)
     if not statements:
         text = f"if it is yours, remove it from {quote_name(*split_name(name)[:2])}"
+    if there.owners.histories:
+        text = f"if it is another application's, {_SHARE}. Or {text}"
     return to_type(text, *statements, then="then start again")
 
 
@@ -255,6 +310,7 @@ def _unsafe(there: _There, what: str, key: Key, made: Creation) -> Finding:
             "it already exists, exactly as that revision creates it",
             "unless the revision says IF NOT EXISTS, it fails there, and what it had committed "
             "stays",
+            *_owner_lines(there, key, made.by),
         ),
         next=_moved(
             "if an earlier run created it, undo what that run left; if you know that the revision "
@@ -290,7 +346,7 @@ def _fails(there: _There, what: str, key: Key, made: Creation, *, accepted: bool
     return Finding(
         "object-in-the-way",
         f"The {what} is in the way of {made.by.text}, which doesn't say IF NOT EXISTS.",
-        seen,
+        (*seen, *_owner_lines(there, key, made.by)),
         next=_moved("if it is yours, give it another name; nothing in it is lost", there, *key),
     )
 
