@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from surefoot import __version__
+from surefoot.model.journal_names import ids_of
 from surefoot.model.target import Target
 from surefoot.postgres.libpq import Connection, Row, Unseen, Unsettled
 from surefoot.project.locate import (
@@ -412,7 +413,7 @@ def _by_marks(
     for mark in _ended_well(marks):
         evidence = _evidence(mark)
         # a row that is there twice is another state
-        named = sorted((mark["name"] or "").split())
+        named = sorted(ids_of(mark["name"] or ""))
         if not (found.rows and evidence) or named != sorted(found.rows):
             continue
         if _is_here(evidence["database"], grounds, cluster) and _is_ours(evidence, place, digest):

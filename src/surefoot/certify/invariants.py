@@ -8,6 +8,7 @@ import msgspec
 
 from surefoot.certify.running import Output
 from surefoot.certify.seen import JournalRow, Seen
+from surefoot.model.journal_names import ids_of, named_in
 
 STANDS = ("revision", "stamp", "adopt")
 MARKS = ("begun", "interrupted")
@@ -44,8 +45,8 @@ def expected_rows(journal: Iterable[JournalRow]) -> frozenset[str]:
     applied, parents = set[str](), set[str]()
     for row in journal:
         if row.step in STANDS:
-            applied |= set(row.name.split())
-            parents |= set(row.parents.split())
+            applied |= set(named_in(row.step, row.name))
+            parents |= set(ids_of(row.parents))
     return frozenset(applied - parents)
 
 
@@ -172,7 +173,12 @@ def contents_as_undisturbed(seen: Seen, known: Undisturbed) -> list[str]:
 def journal_complete(seen: Seen, known: Undisturbed) -> list[str]:
     """Each revision has exactly one row, nothing is left begun, the last row is a run's end."""
     stands, expected = (
-        Counter(name for row in one.journal if row.step in STANDS for name in row.name.split())
+        Counter(
+            name
+            for row in one.journal
+            if row.step in STANDS
+            for name in named_in(row.step, row.name)
+        )
         for one in (seen, known.end)
     )
     violations = [

@@ -25,6 +25,7 @@ from surefoot.decision.ownership import MIGRATORS, Ownership, named_histories
 from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
+from surefoot.model.journal_names import ids_of, named_in
 from surefoot.postgres.look import Look, looking, looking_within
 from surefoot.quick import ENDED_WELL
 from surefoot.sql import VERSION_ROWS, ask_owners, query
@@ -244,6 +245,7 @@ class _Mark(msgspec.Struct):
     step: str
     name: str
     hash: str | None
+    pid: int | None
     direction: str
     run: str
     evidence: str | None
@@ -264,6 +266,7 @@ class _Ran(msgspec.Struct):
 
 
 class _Last(msgspec.Struct):
+    step: str
     name: str
     day: str
 
@@ -322,17 +325,28 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
         last_step=step.id,
         # where others may write it, a row is no proof that surefoot has looked
         marks=() if found.journal_writers else _ends_of_runs(marks),
-        interrupted=tuple(half_way.name.split()) if half_way is not None else (),
+        interrupted=_begun_by(half_way) if half_way is not None else (),
         interrupted_sha256=half_way.hash if half_way is not None else None,
-        reversing=tuple(reversing.name.split()) if reversing is not None else (),
+        reversing=_begun_by(reversing) if reversing is not None else (),
         reversed_so_far=_number(reversing.evidence) if reversing is not None else 0,
         journaled=tuple(
-            Journaled(ran.id, tuple(ran.parents.split()), ran.release, ran.floor, ran.hash)
+            Journaled(ran.id, ids_of(ran.parents), ran.release, ran.floor, ran.hash)
             for ran in rows_of("journaled", _Ran)
         ),
         accepted=_accepted(evidence.evidence) if evidence else (),
-        last_journaled=f"{last.name}, of {last.day}" if last else None,
+        last_journaled=_last_text(last) if last else None,
     )
+
+
+def _last_text(last: _Last) -> str:
+    return f"{', '.join(named_in(last.step, last.name))}, of {last.day}"
+
+
+def _begun_by(mark: _Mark) -> tuple[str, ...]:
+    """The revisions that a row `begun` names: one if its own session wrote it (begin_revision.sql);
+    otherwise all that failed outside their transaction.
+    """
+    return (mark.name,) if mark.pid is not None else ids_of(mark.name)
 
 
 class _Writer(msgspec.Struct):
@@ -355,7 +369,7 @@ def _end_of_run(mark: _Mark) -> Mark:
         with suppress(msgspec.DecodeError):
             if msgspec.json.decode(mark.evidence, type=_Writer).transaction == mark.transaction:
                 evidence = msgspec.json.decode(mark.evidence, type=Evidence)
-    return Mark(mark.run, mark.at, tuple(mark.name.split()), evidence)
+    return Mark(mark.run, mark.at, ids_of(mark.name), evidence)
 
 
 def _number(text: str | None) -> int:

@@ -84,7 +84,7 @@ def _remember(run: Run, stopped: Stopped, after: Aftermath) -> None:
         with run.connect() as connection:
             run.journal.found(observe_database(connection, run.seen.version_table))
             with connection.transaction():
-                run.journal.left(executor(connection), " ".join(lost))
+                run.journal.left(executor(connection), lost)
     except (SurefootError, psycopg.Error) as error:
         run.progress.notice(f"the journal could not record it: {str(error).strip()}")
 

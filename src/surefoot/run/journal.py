@@ -15,6 +15,7 @@ from surefoot.decision.facts import DatabaseState
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.model.history import Revision
+from surefoot.model.journal_names import ids_text
 from surefoot.scripts.header import ScriptFile
 from surefoot.sql import query
 
@@ -110,9 +111,9 @@ class Journal:
         """Record how many statements of a downgrade are done, if the transaction is committed."""
         execute(query("way_back_done"), {"id": begun.row, "done": str(statements)})
 
-    def left(self, execute: Execute, revisions: str) -> None:
+    def left(self, execute: Execute, revisions: Iterable[str]) -> None:
         """Record revisions that failed outside their own transaction, and so without their mark."""
-        self._row(execute, step="begun", name=revisions, seconds=0.0)
+        self._row(execute, step="begun", name=ids_text(revisions), seconds=0.0)
 
     def done(self, execute: Execute, ended: Ended, direction: Direction = "up") -> str:
         """Record that the revision has run, or was undone. Returns the transaction's id.
@@ -147,7 +148,7 @@ class Journal:
         """Record that a database was adopted as it stands; `evidence` is JSON."""
         names = tuple(rows)
         down = self._back(names, True)
-        name = " ".join(names)
+        name = ids_text(names)
         self._row(execute, step="adopt", name=name, evidence=evidence, seconds=0.0, down=down)
 
     def end(
@@ -164,7 +165,7 @@ class Journal:
             {
                 **self._common(),
                 "step": step,
-                "name": " ".join(rows),
+                "name": ids_text(rows),
                 "evidence": evidence,
                 "after": after,
             },
@@ -342,7 +343,7 @@ def _end(ended: Ended, direction: Direction, step: str) -> dict[str, object]:
 
 def _of(revision: Revision) -> _Columns:
     return {
-        "parents": " ".join((*revision.parents, *revision.depends_on)),
+        "parents": ids_text((*revision.parents, *revision.depends_on)),
         "release": revision.release,
         "floor": revision.floor,
         "hash": revision.sha256,

@@ -9,6 +9,7 @@ import psycopg
 
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.database import observe_database
+from surefoot.model.journal_names import named_in
 from surefoot.model.outcome import Done
 from surefoot.postgres.connect import LookSession, retry_on_disconnect, translate_db_errors
 from surefoot.postgres.look import looking
@@ -64,7 +65,7 @@ def _look(
         if seen.journal and seen.journal_readable and not seen.distrusted:
             with looking(connection) as look:
                 rows = look.cursor.execute(query("run"), {"run": run}).fetchall()
-            done = [Done(r["step"], r["name"], r["milliseconds"] / 1000) for r in rows]
+            done = [Done(r["step"], " ".join(named_in(r["step"], r["name"])), r["milliseconds"] / 1000) for r in rows]
         return Aftermath(tuple(done), fates, seen.rows, seen.server.started)
 
 

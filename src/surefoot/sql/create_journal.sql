@@ -8,8 +8,8 @@ create table if not exists surefoot.journal (
     step pg_catalog.text not null,         -- install, stamp, adopt, begun, revision, down, seed, reached, unchecked, unreached, cleanup;
                                 -- drop-indexes, mended, undone: done about a revision that was left half-way;
                                 -- approved: a person has approved the run's plan, by the word in `name`
-    name pg_catalog.text not null,         -- the revision's id or the script's path
-    parents pg_catalog.text not null,      -- the revisions below it, separated by spaces
+    name pg_catalog.text not null,         -- the revision's id or the script's path; several ids as in `parents`
+    parents pg_catalog.text not null,      -- the revisions below it, separated by spaces; each on a line if an id has one
     direction pg_catalog.text not null,    -- up or down
     release pg_catalog.text,               -- the application's release that the revision ends, if it says so
     floor pg_catalog.text,                 -- the oldest release or revision whose code can run on it, if it says so

@@ -4,7 +4,7 @@
 -- has committed a part of itself and not completed. `undone`: that part was undone. Anything else: a run
 -- has not reached its last look. `transaction` is the one that wrote the row: a row that was restored,
 -- copied or changed has another. `seeded`: a seed script has run since.
-select j.id, j.step, j.name, j.hash, j.direction, j.run, j.evidence, j.xmin::text as transaction,
+select j.id, j.step, j.name, j.hash, j.pid, j.direction, j.run, j.evidence, j.xmin::text as transaction,
        pg_catalog.to_char(j.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as at,
        exists (
            select from surefoot.journal s

@@ -62,12 +62,12 @@ def another_first(facts: Facts, begun: list[str]) -> Finding:
     )
 
 
-def below_of(facts: Facts, revisions: Iterable[str]) -> str:
+def below_of(facts: Facts, revisions: Iterable[str], separator: str = " --to ") -> str:
     """Return the options for `surefoot down` that lead to just below these revisions."""
     known = {r.id: r.below for r in facts.database.journaled}
     known |= {id: r.parents for id, r in facts.code.history.revisions.items()}
     parents = [parent for id in revisions for parent in known.get(id, ())]
-    return " --to ".join(map(shlex.quote, parents)) or "base"
+    return separator.join(map(shlex.quote, parents)) or "base"
 
 
 def in_autocommit() -> Finding:
@@ -165,14 +165,14 @@ def cut_off_somewhere(facts: Facts) -> Finding:
         next=to_type(
             "finish it by hand, until the structure is that of the revision below, then record "
             "that",
-            f"surefoot adopt {below_of(facts, facts.database.reversing).replace(' --to ', ' ')}",
+            f"surefoot adopt {below_of(facts, facts.database.reversing, ' ')}",
         ),
     )
 
 
 def command_to(rows: tuple[str, ...], options: tuple[str, ...]) -> str:
     """Return the command that goes back to these version rows, with what a person allows."""
-    return " ".join(("surefoot down --to", " --to ".join(rows) or "base", *options))
+    return " ".join(("surefoot down --to", " --to ".join(map(shlex.quote, rows)) or "base", *options))
 
 
 def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:

@@ -1,5 +1,6 @@
 """Undo a plan's revisions, with a look after each, in its own transaction."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -184,7 +185,7 @@ class _Checking:
                     "the revision's downgrade depends on what is in the database: restore the "
                     "backup that was taken before the upgrade; or change the structure by hand to "
                     "the one below the revision, and record that",
-                    " ".join(("surefoot adopt", *(self._reversals[revision].parents or ("base",)))),
+                    shlex.join(("surefoot", "adopt", *(self._reversals[revision].parents or ("base",)))),
                     then="with the revisions of other branches, if the database has any",
                 ),
             )
