@@ -13,7 +13,7 @@ from surefoot.postgres.embedded import Server
 from tests import starts
 from tests.support.database import Database
 from tests.support.next_steps import arrives, next_of, steps_of
-from tests.support.project import SYNC_ENV, Application
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 from tests.support.refusals import seen, with_catalogue
 
 
@@ -323,6 +323,57 @@ def test_a_revision_that_rolls_back_what_it_did(
     assert database.query("select version_num from alembic_version") == [("r1",)]
 
 
+WRITES = {
+    "a function": "select written(1)",
+    "a common table expression": "with x as (insert into one values (1) returning id) select id from x",
+    "SELECT INTO": "select 1 as id into two",
+    "locked rows": "select id from one for update",  # a lock isn't told from a change
+}
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+@pytest.mark.parametrize("how", WRITES)
+def test_a_query_that_writes_and_a_rollback(
+    application: Application, database: Database, how: str, driver: str
+) -> None:
+    """Only the server knows that the query has written something."""
+    application.env(ASYNC_ENV if driver == "asyncpg" else SYNC_ENV)
+    application.revision(
+        "r1",
+        None,
+        "create table one (id int)",
+        "insert into one values (0)",
+        "create function written(int) returns int language sql as"
+        " 'insert into one values ($1); select 1'",
+    )
+    url = database.url(f"postgresql+{driver}")
+    assert application.run("up", url=url).code == 0
+    application.revision(
+        "r2", "r1", body=f"op.execute({WRITES[how]!r})\nop.get_bind().rollback()\n"
+    )
+    result = application.run("up", "--json", url=url)
+    assert (result.code, result.error) == (5, "revision-failed"), result.out + result.err
+    assert "rolled back its own transaction" in result.json["findings"][0]["message"]
+    assert database.query("select version_num from alembic_version") == [("r1",)]
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "asyncpg"])
+def test_a_query_that_reads_and_a_rollback(
+    application: Application, database: Database, driver: str
+) -> None:
+    """With other drivers, and a revision behind it."""
+    application.env(
+        ASYNC_ENV if driver == "asyncpg" else SYNC_ENV, "transaction_per_migration=True"
+    )
+    application.revision("r1", None, "create table one (id int)")
+    body = "op.get_bind().execute(sa.text('select * from one'))\nop.get_bind().rollback()\n"
+    application.revision("r2", "r1", body=f"{body}op.execute('insert into one values (1)')")
+    application.revision("r3", "r2", "create table three ()")
+    result = application.run("up", "--json", url=database.url(f"postgresql+{driver}"))
+    assert result.code == 0, result.out + result.err
+    assert database.query("select id from one") == [(1,)]
+
+
 def test_a_rollback_then_a_commit(application: Application, database: Database) -> None:
     """What it committed after that is there, and nothing else is claimed."""
     application.revision("r1", None, "create table one (id int)")
@@ -350,6 +401,21 @@ KEEPS = {
     ),
     "autocommit_block": (
         "with op.get_context().autocommit_block():\n    op.execute('create table x ()')\n"
+    ),
+    "a read, and rollback()": (
+        "assert op.get_bind().execute(sa.text('select count(*) from one')).scalar() == 0\n"
+        "op.get_bind().rollback()\n"
+    ),
+    "a read, and ROLLBACK": (
+        "op.execute('-- how many?\\nselect count(*) from one')\nop.execute('rollback')\n"
+    ),
+    "reads and rollbacks": (
+        "for _ in range(3):\n"
+        "    sa.inspect(op.get_bind()).get_columns('one')\n    op.get_bind().rollback()\n"
+    ),
+    "a commit, then a read": (
+        "op.execute('create table x ()')\nop.execute('commit')\n"
+        "op.execute('with x as (select 1) select * from x')\nop.execute('rollback')\n"
     ),
     "before it has done anything": (
         "op.execute(\"set lock_timeout = '1s'\")\n"

@@ -21,6 +21,7 @@ REVISION = Revision("r2", (), (), "", None, "versions/r2.py")
 def test_a_rollback_loses_what_ran_before_it(statement: str, lost: bool) -> None:
     watch = TransactionWatch()
     watch.begin(REVISION, shared=True)
+    watch.executing(statement, lambda: False)
     watch.executed(None, statement)
     assert (watch.lost is not None, watch.rolled_back) == (lost, lost)
 

@@ -36,6 +36,12 @@ def is_in_transaction(driver: Any) -> bool:
     return _in_transaction(driver) is True
 
 
+def has_failed(driver: Any) -> bool:
+    """Whether it is in a transaction that has failed, as far as its driver reports."""
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    return status is not None and int(status) == 3
+
+
 def _in_transaction(driver: Any) -> bool | None:
     """Return whether it is in a transaction; None if the connection is lost or the driver doesn't
     say.

@@ -5,6 +5,7 @@ What it did before is then missing, though it may run to its end and its version
 
 import re
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ _NOTHING = re.compile(
 )
 
 
+# Only the server knows whether it has written something.
+_READS = re.compile(rf"{_COMMENTS}(?:select|with)\b", re.IGNORECASE | re.DOTALL)
+
+
 class TransactionWatch:
     """What the current revision does to the transactions on env.py's connection.
 
@@ -38,41 +43,54 @@ class TransactionWatch:
         self.lost: str | None = None
         self.rolled_back = self.committed = False
         self._revision: Revision | None = None
-        self._work = False  # in the present transaction
+        self._work = self._read = False  # in the present transaction
 
     def begin(self, revision: Revision, *, shared: bool) -> None:
         """Watch a revision; `shared`: an earlier one ran in the same transaction."""
         self.lost = None
         self.rolled_back = self.committed = False
-        self._revision, self._work = revision, shared
+        self._revision, self._work, self._read = revision, shared, False
 
     def over(self) -> None:
         """The revision has run, or failed."""
         self._revision = None
 
+    def executing(self, statement: str, only_read: Callable[[], bool]) -> None:
+        """Note a statement of the revision's on env.py's connection before it is executed.
+
+        `only_read` asks the server whether the transaction has written nothing.
+        """
+        if self._revision is not None and _is_rollback(statement):
+            self.rolls_back(only_read)
+
     def executed(self, connection: Any, statement: str) -> None:
-        """Note a statement of the revision's on env.py's connection, which has succeeded."""
-        if self._revision is None:
+        """Note such a statement, which has succeeded."""
+        if self._revision is None or _is_rollback(statement):
             return
-        end = _END.fullmatch(statement)
-        if end is not None:
-            self.ended(committed=end["rollback"] is None)
+        if _END.fullmatch(statement):
+            self.commits()
         elif is_idle(driver_of(connection)):  # each statement commits
             self.committed = self.committed or self.rolled_back
+        elif _READS.match(statement) and not _NOTHING.match(statement):
+            self._read = True
         elif not _NOTHING.match(statement):
             self._work = True
 
-    def ended(self, *, committed: bool) -> None:
-        """Note that the revision ends a transaction."""
-        if self._revision is None:
-            return
-        if committed:
+    def commits(self) -> None:
+        """Note that the revision commits a transaction."""
+        if self._revision is not None:
             self.committed = self.committed or self.rolled_back
-        else:
-            self.rolled_back = True
-            if self._work and self.lost is None:
-                self.lost = _place(self._revision)
-        self._work = False
+            self._work = self._read = False
+
+    def rolls_back(self, only_read: Callable[[], bool]) -> None:
+        """Note that the revision is about to roll back a transaction."""
+        revision, self._revision = self._revision, None  # not what `only_read` does
+        if revision is None:
+            return
+        self.rolled_back = True
+        if self.lost is None and (self._work or self._read and not only_read()):
+            self.lost = _place(revision)
+        self._revision, self._work, self._read = revision, False, False
 
 
 def rolled_back(
@@ -94,6 +112,11 @@ def rolled_back(
         "op.get_bind().begin_nested():`, undoes only what may fail. Then start again. If the "
         "application isn't yours, report this message to its maintainer",
     )
+
+
+def _is_rollback(statement: str) -> bool:
+    end = _END.fullmatch(statement)
+    return end is not None and end["rollback"] is not None
 
 
 def _place(revision: Revision) -> str:

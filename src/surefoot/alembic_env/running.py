@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from surefoot.alembic_env.account import Account, Begun, Ended, Setting
-from surefoot.alembic_env.driver import backend_pid, cut, driver_of, is_idle, is_in_transaction
+from surefoot.alembic_env.driver import backend_pid, cut, driver_of, has_failed, is_idle, is_in_transaction
 from surefoot.alembic_env.loading import recursion_limit_kept
 from surefoot.alembic_env.raised import cause_of
 from surefoot.alembic_env.rolled_back import TransactionWatch, rolled_back
@@ -15,6 +15,7 @@ from surefoot.alembic_env.steps import executor
 from surefoot.errors import Finding, SurefootError
 from surefoot.model.history import Revision
 from surefoot.model.progress import Session
+from surefoot.sql import query
 from surefoot.system import signals, supervisor
 
 _NO_TABLE = ("42P01", "3F000")  # no such table, no such schema
@@ -87,16 +88,37 @@ class Running:
     def committed(self, connection: Any) -> None:
         """Note a commit by SQLAlchemy, on this connection or another."""
         if self._is_own(connection):
-            self._watch.ended(committed=True)
+            self._watch.commits()
         else:
             self.left.add(self.last)
 
     def rolled_back(self, connection: Any) -> None:
         """Note a rollback by SQLAlchemy, on this connection or another."""
         if self._is_own(connection):
-            self._watch.ended(committed=False)
+            self._watch.rolls_back(lambda: self._only_read(connection))
             self._account.doubt()
             self._due = None  # it was in that transaction
+
+    def executing(self, connection: Any, _cursor: Any, statement: Any, *_: Any) -> None:
+        """Note a statement that is about to be executed, on this connection or another."""
+        if self._is_own(connection):
+            self._watch.executing(str(statement), lambda: self._only_read(connection))
+
+    def _only_read(self, connection: Any) -> bool:
+        """Whether the server says that the revision has written nothing in this transaction.
+
+        Not in a failed transaction, which can't be asked.
+        """
+        if self._begun is None or has_failed(driver_of(connection)):
+            return False
+        execute = executor(connection)
+        try:
+            ((unassigned,),) = execute(
+                "select pg_catalog.pg_current_xact_id_if_assigned() is null", {}
+            )
+            return unassigned or execute(query("only_read"), {"id": self._begun.row}) == [(True,)]
+        except Exception:
+            return False
 
     def executed(self, connection: Any, _cursor: Any, statement: Any, *_: Any) -> None:
         """Note a statement that was executed, on this connection or another."""

@@ -185,6 +185,7 @@ class _Migration:
 
         event.listen(Engine, "commit", self._anywhere)
         event.listen(Engine, "rollback", self._running.rolled_back)
+        event.listen(Engine, "before_cursor_execute", self._running.executing)
         event.listen(Engine, "after_cursor_execute", self._running.executed)
         event.listen(Pool, "checkout", self._running.taken)
         event.listen(Engine, "before_cursor_execute", self._stop_here)
@@ -211,6 +212,7 @@ class _Migration:
         finally:
             event.remove(Engine, "commit", self._anywhere)
             event.remove(Engine, "rollback", self._running.rolled_back)
+            event.remove(Engine, "before_cursor_execute", self._running.executing)
             event.remove(Engine, "after_cursor_execute", self._running.executed)
             event.remove(Pool, "checkout", self._running.taken)
             event.remove(Engine, "before_cursor_execute", self._stop_here)
