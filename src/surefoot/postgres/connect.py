@@ -223,7 +223,7 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
         connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
     _keep_secrets_of(connection)
     try:
-        connection.execute(query("unnamed"), {"pid": connection.info.backend_pid})
+        keep_own_settings(connection)
     except psycopg.Error as error:
         connection.close()
         state = error.sqlstate or ""
@@ -236,6 +236,16 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
         connection.close()
         raise
     return connection
+
+
+def keep_own_settings(connection: psycopg.Connection[Any]) -> None:
+    """Give the session the settings of surefoot's own (unnamed.sql). Raises psycopg.Error."""
+    with psycopg.ClientCursor(connection) as cursor:
+        # in one message, so that it is true of the second statement, which reads a view
+        cursor.execute(
+            f"set local statement_timeout = 0; {query('unnamed')}".encode(),
+            {"pid": connection.info.backend_pid},
+        )
 
 
 def connect_aside(target: Target, *, timeout: int) -> psycopg.Connection[Any]:
@@ -252,7 +262,13 @@ def connect_aside(target: Target, *, timeout: int) -> psycopg.Connection[Any]:
     }
     parameters.pop("hostaddr", None)  # with several hosts, it may be another one's
     parameters.pop("application_name", None)  # it would stay on a pooled session (unnamed.sql)
-    return psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None)
+    try:
+        keep_own_settings(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _keep_secrets_of(connection: psycopg.Connection[Any]) -> None:

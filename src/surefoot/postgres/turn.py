@@ -21,6 +21,7 @@ LOCK, TURN = 0x666F6F74, 0x7475726E
 # READ COMMITTED, and in the simple protocol: no snapshot is held while it is kept (`run/lock.py`).
 _TAKE = f"""\
 begin isolation level read committed;
+set local statement_timeout = 0;
 set local idle_in_transaction_session_timeout = 0;
 select pg_catalog.pg_try_advisory_xact_lock({CLASS}::int, {TURN}::int)::text as taken,
        pg_catalog.pg_backend_pid()::text as pid"""

@@ -190,12 +190,12 @@ def _timeout(connection: psycopg.Connection[Any], asked: Application, *, of_revi
     """
     with translate_db_errors():
         row = connection.execute(query("default_setting"), {"name": "statement_timeout"}).fetchone()
-    source, setting = row if row is not None else ("", "0")
-    if source == "client" and setting != "0":
+    is_set = row is not None and row[0] != "0"
+    if is_set and "statement_timeout" in connection.info.options:
         return "address"
     if of_revision:
         return "configuration" if asked.statement_timeout else ""
-    return "role" if setting != "0" else ""
+    return "role" if is_set else ""
 
 
 def _wanted(step: str, before: Facts, asked: Application) -> tuple[Wanted, ...]:

@@ -3,6 +3,7 @@
 -- schemas that exist and may be used.
 set transaction isolation level repeatable read, read only;
 set local statement_timeout = 0;
+set local idle_in_transaction_session_timeout = 0;
 set local jit = off; -- it would cost many times as much as a look
 -- meanwhile surefoot reports who holds the lock; a session that holds one for ever must not keep a container starting
 set local lock_timeout = '10min';
@@ -15,4 +16,6 @@ select pg_catalog.current_schemas(false)::pg_catalog.text[] as path,
        pg_catalog.set_config('bytea_output', 'hex', true),
        pg_catalog.set_config('extra_float_digits', '1', true),
        pg_catalog.set_config('standard_conforming_strings', 'on', true),
-       pg_catalog.set_config('quote_all_identifiers', 'off', true)
+       pg_catalog.set_config('quote_all_identifiers', 'off', true),
+       case when pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 170000
+            then pg_catalog.set_config('transaction_timeout', '0', true) end

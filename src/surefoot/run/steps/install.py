@@ -14,6 +14,7 @@ from surefoot.errors import SurefootError
 from surefoot.look.database import observe_version_rows
 from surefoot.model.history import History
 from surefoot.model.progress import Progress
+from surefoot.postgres.connect import keep_own_settings
 from surefoot.project.config import Project
 from surefoot.run.context import Run
 from surefoot.run.journal import Journal, executor
@@ -119,6 +120,7 @@ def run_one(
     """
     progress.begin(kind, script.path, "")
     result = run_script(connection, project.script(script))
+    keep_own_settings(connection)  # the script had the role's
     if result.sha256 != script.sha256:
         raise SurefootError(
             "plan-outdated",
