@@ -11,6 +11,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests import starts
+from tests.support import catalogues
 from tests.support.database import Database
 from tests.support.next_steps import arrives, next_of, steps_of
 from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
@@ -532,6 +533,35 @@ def test_a_trigger_that_keeps_alembics_version_row(
     assert "correct the revision" not in next_of(result)
     arrives(application, database, result)
     assert database.query("select version_num from alembic_version") == [("r2",)]
+
+
+@pytest.mark.parametrize("how", SPOILS)
+def test_a_trigger_that_keeps_the_version_row_of_a_downgrade(
+    application: Application, database: Database, server: Server, how: str
+) -> None:
+    """The same on the way back."""
+    does, code, error = SPOILS[how]
+    application.revision("r1", None, "create table one (id int)")
+    application.revision(
+        "r2", "r1", "create table two (id int)", downgrade="op.execute('drop table two')"
+    )
+    catalogues.with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute(_trigger(does))
+    result = application.run("down", "--to", "r1", "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (code, error), result.out + result.err
+    assert "trigger spoiler on public.alembic_version executes function public.spoil()" in seen(
+        result
+    )
+    next = next_of(result)
+    assert "alter table public.alembic_version disable trigger spoiler;" in next
+    database.execute("alter table public.alembic_version disable trigger spoiler")
+    if how == "restores":
+        assert "surefoot adopt r1" in next
+        assert application.run("adopt", "r1", "--yes", url=database.url()).code == 0
+    else:
+        assert application.run("down", "--to", "r1", "--yes", url=database.url()).code == 0
+    assert database.query("select version_num from alembic_version") == [("r1",)]
 
 
 def test_a_trigger_that_keeps_the_version_row_without_a_catalogue(

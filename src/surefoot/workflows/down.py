@@ -12,7 +12,7 @@ from surefoot.look.downgrade import observe_retreat
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
 from surefoot.workflows.job import Job, Looked
-from surefoot.workflows.last_look import mark_end
+from surefoot.workflows.last_look import mark_end, triggers_named
 from surefoot.workflows.workspace import Workspace
 
 _SHOWN, _WIDTH = 12, 80
@@ -59,6 +59,8 @@ def _seen_below(
     finding = _unreached(facts, step, before, done)
     mark_end(workspace, asked, facts, reached=finding is None)
     if finding is not None:
+        if tuple(facts.database.rows) != step.rows:
+            finding = triggers_named(workspace, finding, facts, step.rows) or finding
         return msgspec.structs.replace(outcome, findings=(finding,))
     if any(one.reversal.left for one in step.undo):
         return msgspec.structs.replace(outcome, remarks=(_LEFT,))

@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+from collections.abc import Iterable
 
 import msgspec
 import psycopg
@@ -45,9 +46,24 @@ def seen_at_head(workspace: Workspace, asked: Application, outcome: Outcome, pla
 
 def _with_triggers(workspace: Workspace, outcome: Outcome, plan: Plan, facts: Facts) -> Outcome:
     """Name the triggers on the version table, if the rows that the plan wrote aren't there."""
-    seen = facts.database
-    if not outcome.findings or not plan.revisions or plan.revisions[-1].id in seen.rows:
+    if not outcome.findings or not plan.revisions or plan.revisions[-1].id in facts.database.rows:
         return outcome
+    finding, *others = outcome.findings
+    if finding.code == "structure-not-reached":
+        # not that a revision may have skipped something
+        finding = msgspec.structs.replace(finding, seen=finding.seen[:-1])
+    named = triggers_named(workspace, finding, facts, facts.code.history.heads)
+    return outcome if named is None else msgspec.structs.replace(outcome, findings=(named, *others))
+
+
+def triggers_named(
+    workspace: Workspace, finding: Finding, facts: Facts, rows: Iterable[str]
+) -> Finding | None:
+    """Name the triggers on the version table, which doesn't have the `rows` that the plan wrote.
+
+    None if there are none.
+    """
+    seen = facts.database
     from surefoot.look.version_triggers import (
         LIKELY,
         trigger_lines,
@@ -59,19 +75,16 @@ def _with_triggers(workspace: Workspace, outcome: Outcome, plan: Plan, facts: Fa
     with workspace.look_session() as connection:
         triggers = version_triggers(connection, *at)
     if not triggers:
-        return outcome
-    finding, *others = outcome.findings
-    reached, command, then = finding.seen, "", finding.next
+        return None
+    command, then = "", finding.next
     if finding.code == "structure-not-reached":
-        reached = finding.seen[:-1]  # not that a revision may have skipped something
-        command = shlex.join(("surefoot", "adopt", *facts.code.history.heads))
+        command = shlex.join(("surefoot", "adopt", *(tuple(rows) or ("base",))))
         then = "then start again"
-    finding = msgspec.structs.replace(
+    return msgspec.structs.replace(
         finding,
-        seen=(*reached, f"{LIKELY}:", *trigger_lines(triggers, *at)),
+        seen=(*finding.seen, f"{LIKELY}:", *trigger_lines(triggers, *at)),
         next=trigger_next(triggers, *at, then, command=command),
     )
-    return msgspec.structs.replace(outcome, findings=(finding, *others))
 
 
 def mark_end(
