@@ -489,6 +489,43 @@ def test_a_role_that_may_not_do_all_of_it(
         assert result.code == 0, result.out + result.err
 
 
+def test_a_child_that_belongs_to_somebody_else(
+    application: Application, server: Server, pg_bin: Any, role: Any
+) -> None:
+    """ALTER TABLE alters partitions and the tables that inherit, too, at every depth."""
+    application.revision("r2", "r1", "alter table logs add text text")
+    application.revision("r3", "r2", "alter table people add check (id > 0)")
+    application.revision("r4", "r3", "create index logs_at on logs (at)")
+    with fresh_database(server, pg_bin) as database:
+        application.revision(
+            "r1", None, PEOPLE, "create table logs (at int) partition by range (at)"
+        )
+        with_catalogue(application, server)
+        at(application, database, "r1", row=True)
+        database.execute(
+            "create table of_2025 partition of logs for values from (0) to (9)"
+            " partition by range (at);"
+            'create table "of May" partition of of_2025 for values from (0) to (3);'
+            "create table staff (office text) inherits (people);"
+            "create schema surefoot authorization preflight_app;"
+            "grant usage, create on schema public to preflight_app;"
+            "grant select, insert, update, delete on alembic_version to preflight_app;"
+            "alter table logs owner to preflight_app; alter table of_2025 owner to preflight_app;"
+            "alter table people owner to preflight_app"
+        )
+        url = role(database.url())
+        result = application.run("up", "--json", url=url)
+        assert result.code == 4, result.err
+        (finding,) = findings(result, "privilege-missing")
+        assert finding["seen"] == [
+            'table public."of May", below public.logs, belongs to postgres: revision r2 (r2.py)',
+            "table public.staff, below public.people, belongs to postgres: revision r3 (r3.py)",
+        ]
+        database.execute(sql_of(finding))
+        result = application.run("up", "--json", url=url)
+        assert result.code == 0, result.out + result.err
+
+
 def test_env_py_sets_a_role_that_may(
     application: Application, server: Server, database: Database, role: Any
 ) -> None:

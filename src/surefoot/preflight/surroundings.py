@@ -39,7 +39,8 @@ class Dependent(msgspec.Struct, frozen=True):
 class Need(msgspec.Struct, frozen=True):
     """A privilege that the path needs.
 
-    `right` is `owner`, `drop` (the schema's owner may, too), `create` (in the schema),
+    `right` is `owner`, `children` (owner of its partitions and of the tables that inherit from it,
+    which ALTER TABLE alters, too), `drop` (the schema's owner may, too), `create` (in the schema),
     `references`, `record` (in the version table; `kind` is the privilege then), `schema` (to create
     one) or `extension`; the object by its kind, schema and name (a routine's with the types of its
     arguments). `why` is the revision.
@@ -53,10 +54,16 @@ class Need(msgspec.Struct, frozen=True):
 
 
 class Lacking(msgspec.Struct, frozen=True):
-    """A need, by number, that the role doesn't satisfy; `owner` is the object's."""
+    """A need, by number, that the role doesn't satisfy; `owner` is the object's.
+
+    `kind`, `schema` and `name` are those of a child.
+    """
 
     need: int
     owner: str = ""
+    kind: str = ""
+    schema: str = ""
+    name: str = ""
 
 
 class Locks(msgspec.Struct, frozen=True):

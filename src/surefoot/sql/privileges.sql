@@ -1,6 +1,6 @@
--- The privileges that the role lacks, of those that are needed (parallel arrays): number, owner.
--- Objects that don't exist need none. Runs under facts_settings.sql.
-with need as (
+-- The privileges that the role lacks, of those that are needed (parallel arrays): number, owner; of a partition
+-- or a table that inherits, its kind and name, too. Objects that don't exist need none. Runs under facts_settings.sql.
+with recursive need as (
     select n.number, n.right_, n.kind, n.schema, n.name
     from unnest(
         %(rights)s::text[], %(kinds)s::text[], %(schemas)s::text[], %(names)s::text[]
@@ -26,8 +26,20 @@ object as (
     join pg_catalog.pg_proc p on p.pronamespace = ns.oid
         and p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' = need.name
     where need.right_ in ('owner', 'drop') and need.kind in ('function', 'procedure', 'aggregate')
+),
+child as (
+    select need.number, h.inhrelid as oid
+    from need
+    join pg_catalog.pg_namespace ns on ns.nspname = need.schema
+    join pg_catalog.pg_class c on c.relnamespace = ns.oid and c.relname = need.name
+    join pg_catalog.pg_inherits h on h.inhparent = c.oid
+    where need.right_ = 'children'
+    union
+    select child.number, h.inhrelid
+    from child
+    join pg_catalog.pg_inherits h on h.inhparent = child.oid
 )
-select o.number, r.rolname as owner
+select o.number, r.rolname as owner, '' as kind, '' as schema, '' as name
 from object o
 join pg_catalog.pg_roles r on r.oid = o.owner
 where case o.right_
@@ -40,13 +52,20 @@ where case o.right_
         else not pg_catalog.has_any_column_privilege(%(role)s::name, o.relation, 'REFERENCES')
     end
 union all
-select need.number, ''
+select child.number, r.rolname, case c.relkind when 'f' then 'foreign table' else 'table' end, n.nspname, c.relname
+from child
+join pg_catalog.pg_class c on c.oid = child.oid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_roles r on r.oid = c.relowner
+where not pg_catalog.pg_has_role(%(role)s::name, c.relowner, 'MEMBER')
+union all
+select need.number, '', '', '', ''
 from need
 join pg_catalog.pg_namespace ns on ns.nspname = need.name
 where need.right_ = 'create'
   and not pg_catalog.has_schema_privilege(%(role)s::name, ns.oid, 'CREATE')
 union all
-select need.number, ''
+select need.number, '', '', '', ''
 from need
 where need.right_ = 'schema'
   and not exists (select from pg_catalog.pg_namespace ns where ns.nspname = need.name)
@@ -55,7 +74,7 @@ where need.right_ = 'schema'
   )
 union all
 -- Hosted servers let a role of their own, or a loaded module, create extensions.
-select need.number, ''
+select need.number, '', '', '', ''
 from need
 where need.right_ = 'extension'
   and not exists (select from pg_catalog.pg_extension e where e.extname = need.name)
@@ -82,4 +101,4 @@ where need.right_ = 'extension'
   and not exists (
       select from pg_catalog.pg_settings s where s.name ~ '^(supautils|extwlist)\.'
   )
-order by 1
+order by 1, 4, 5

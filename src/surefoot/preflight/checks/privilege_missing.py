@@ -63,6 +63,8 @@ def _needs_of(path: UpgradePath, change: Change) -> Iterable[tuple[str, str, str
     if owner is not None and not (is_new and kind == "trigger"):
         # the schema's owner may drop what is in it
         yield "drop" if kind_of(kind).owned and change.after == (None,) else "owner", *owner
+        if kind == "column" or (kind == "constraint" and definition.startswith("CHECK")):
+            yield "children", *owner
     if kind == "constraint" and is_new and definition.startswith(_REFERENCES):
         referred = definition.partition(" REFERENCES ")[2].partition("(")[0]
         if ("relation", referred) in path.start:
@@ -100,7 +102,7 @@ def privileges(needs: tuple[Need, ...], around: Surroundings) -> tuple[Finding, 
         line, cure = _told(need, lacking, role, quoted(around.database))
         lines.append(f"{line}: {need.why}")
         cures.append(cure)
-    cures = list(dict.fromkeys(cures))
+    cures, lines = list(dict.fromkeys(cures)), list(dict.fromkeys(lines))
     more = len(lines) - _SHOWN
     return (
         Finding(
@@ -120,6 +122,13 @@ def privileges(needs: tuple[Need, ...], around: Surroundings) -> tuple[Finding, 
 def _told(need: Need, lacking: Lacking, role: str, database: str) -> tuple[str, str]:
     name = need.name
     match need.right:
+        case "children":
+            child = quote_name(lacking.schema, lacking.name)
+            return (
+                f"{lacking.kind} {child}, below {quote_name(need.schema, name)}, belongs to "
+                f"{lacking.owner}",
+                f"alter {lacking.kind} {child} owner to {role};",
+            )
         case "owner" | "drop":
             signature = "(" + name.partition("(")[2] if "(" in name else ""
             called = quote_name(need.schema, name.removesuffix(signature)) + signature
