@@ -11,7 +11,7 @@ from surefoot.catalogue.catalogue import Change, DownStatement
 from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.postgres.embedded import Server
 from tests.support.database import Database
-from tests.support.going_down import CUSTOMERS, R1, R2, older, text, up, with_catalogue
+from tests.support.going_down import CATALOGUE, CUSTOMERS, R1, R2, older, text, up, with_catalogue
 from tests.support.next_steps import next_of, run_next
 from tests.support.project import Application
 
@@ -182,6 +182,38 @@ def test_counting_runs_nobody_s_code(image: Application, database: Database) -> 
     assert result.code == 4, result.err
     assert "bait" in result.err
     assert database.query("select * from trace") == []
+
+
+def test_the_image_has_the_files_and_no_catalogue(
+    shop: Application, database: Database, server: Server
+) -> None:
+    """There is no newer image to run: the catalogue is missing, which takes no SQL from the
+    journal.
+    """
+    shop.revision(
+        R2,
+        R1,
+        "alter table customers add phone text",
+        downgrade="with op.get_context().autocommit_block():\n"
+        "    op.execute('create index concurrently x on customers (name)')\n"
+        "    op.execute('drop index concurrently x')\n"
+        "op.drop_column('customers', 'phone')\nop.execute('delete from customers')",
+    )
+    with_catalogue(shop, server)
+    up(shop, database)
+    (back,) = kept(database)
+    rewrite(database, with_statement(back, "delete from customers"))
+    catalogue = (shop.root / CATALOGUE).read_bytes()
+    (shop.root / CATALOGUE).unlink()
+    result = shop.run("down", "--to", R1, "--yes", "--json", url=database.url())
+    finding, *_ = result.json["findings"]
+    assert finding["code"] == "journal-unverified", result.out + result.err
+    assert "newer image" not in finding["next"]
+    assert "surefoot catalog build" in finding["next"]
+    (shop.root / CATALOGUE).write_bytes(catalogue)
+    options = ("--yes", "--accept-data-loss")
+    assert shop.run("down", "--to", R1, *options, url=database.url()).code == 0
+    assert database.query("select version_num from alembic_version") == [(R1,)]
 
 
 @pytest.mark.provokes("journal-unverified")

@@ -165,7 +165,7 @@ def _decided(
         return Refused(
             state,
             (
-                *((journal_unverified(doubtful, assessment.writers, command),) if doubtful else ()),
+                *((journal_unverified(doubtful, assessment, command),) if doubtful else ()),
                 *((would_be_lost(dear, command),) if dear and not accept else ()),
             ),
         )

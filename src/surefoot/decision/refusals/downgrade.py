@@ -112,7 +112,7 @@ def no_way_back(
     if far:
         last = next_below(assessment, far)
         next = to_type(f"{next}to go back as far as possible", f"surefoot down --to {last}")
-    elif all(one.possible for one in no_way):
+    elif all(one.possible and one.id not in assessment.own for one in no_way):
         next += "run surefoot down with the newer image, which has the files"
     elif all(one.verdict == "unknown" and one.id in assessment.own for one in no_way):
         next += "surefoot catalog build, where the application is developed, tests the downgrades"
@@ -188,12 +188,19 @@ def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:
 
 
 def journal_unverified(
-    doubtful: Iterable[Unverified], writers: tuple[str, ...], command: str
+    doubtful: Iterable[Unverified], assessment: DowngradeAssessment, command: str
 ) -> Finding:
     """The journal has SQL that comparing structures can't verify, and this was not allowed.
 
     `command` allows it.
     """
+    doubtful = tuple(doubtful)
+    verified = "run surefoot down with the newer image, which has the revisions' files"
+    if assessment.own.issuperset(one.revision for one in doubtful):
+        verified = (
+            "this image has the revisions' files, and lacks a catalogue that has tested their "
+            "downgrades: surefoot catalog build, where the application is developed, makes it"
+        )
     lines = [f"{one.revision}: {' '.join(one.sql.split())}  ({one.why})" for one in doubtful]
     return Finding(
         "journal-unverified",
@@ -204,10 +211,9 @@ def journal_unverified(
             "can write the journal can change it",
         ),
         next=to_type(
-            "run surefoot down with the newer image, which has the revisions' files. Or read "
-            "each statement, and if all of them are right",
+            f"{verified}. Or read each statement, and if all of them are right",
             command,
-            then=revoking(writers),
+            then=revoking(assessment.writers),
         ),
     )
 
