@@ -257,6 +257,7 @@ GIVEN = {
     "own": [1],
     "ports": [1],
     "lock": 1,
+    "context": "PL/pgSQL function planted() line 1 at RAISE",
     "turn": 2,
     "only": None,
     "histories": ["public.alembic_version"],

@@ -3,7 +3,6 @@ set theirs at once, and have others.
 """
 
 import psycopg
-import psycopg
 import pytest
 
 from surefoot.postgres.embedded import Server
@@ -73,7 +72,11 @@ def test_every_command(shop: Application, database: Database, setting: str) -> N
         ("down", "--to", "r3", "--yes", "--accept-data-loss"),
     ):
         result = shop.run(*command, "--json", url=url)
-        assert result.code in ((0, 3) if command == ("status",) else (0,)), (command, result.out, result.err)
+        assert result.code in ((0, 3) if command == ("status",) else (0,)), (
+            command,
+            result.out,
+            result.err,
+        )
     database.execute("drop table alembic_version; drop schema surefoot cascade")
     result = shop.run("adopt", "r3", "--yes", url=url)
     assert result.code == 0, result.err
@@ -98,8 +101,6 @@ def test_a_fleet(shop: Application, database: Database, setting: str) -> None:
     shop.write("targets.txt", f"{database.url()}\n")
     result = shop.run("fleet", "up", "--targets", "targets.txt")
     assert result.code == 0, result.out + result.err
-
-
 
 
 def test_questions_on_the_application_s_connection(shop: Application, database: Database) -> None:

@@ -326,7 +326,9 @@ def test_a_revision_that_rolls_back_what_it_did(
 
 WRITES = {
     "a function": "select written(1)",
-    "a common table expression": "with x as (insert into one values (1) returning id) select id from x",
+    "a common table expression": (
+        "with x as (insert into one values (1) returning id) select id from x"
+    ),
     "SELECT INTO": "select 1 as id into two",
     "locked rows": "select id from one for update",  # a lock isn't told from a change
 }

@@ -88,7 +88,7 @@ class TransactionWatch:
         if revision is None:
             return
         self.rolled_back = True
-        if self.lost is None and (self._work or self._read and not only_read()):
+        if self.lost is None and (self._work or (self._read and not only_read())):
             self.lost = _place(revision)
         self._revision, self._work, self._read = revision, False, False
 

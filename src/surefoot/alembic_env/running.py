@@ -5,8 +5,17 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from surefoot.alembic_env.account import Account, Begun, Ended, Setting
-from surefoot.alembic_env.driver import backend_pid, cut, driver_of, has_failed, is_idle, is_in_transaction
+from surefoot.alembic_env.driver import (
+    backend_pid,
+    cut,
+    driver_of,
+    has_failed,
+    is_idle,
+    is_in_transaction,
+)
 from surefoot.alembic_env.loading import recursion_limit_kept
 from surefoot.alembic_env.raised import cause_of
 from surefoot.alembic_env.rolled_back import TransactionWatch, rolled_back
@@ -113,11 +122,13 @@ class Running:
             return False
         execute = executor(connection)
         try:
-            ((unassigned,),) = execute(
-                "select pg_catalog.pg_current_xact_id_if_assigned() is null", {}
-            )
-            return unassigned or execute(query("only_read"), {"id": self._begun.row}) == [(True,)]
-        except Exception:
+            with signals.uninterrupted():
+                ((unassigned,),) = execute(
+                    "select pg_catalog.pg_current_xact_id_if_assigned() is null", {}
+                )
+                asked = {"id": self._begun.row}
+                return unassigned or execute(query("only_read"), asked) == [(True,)]
+        except SQLAlchemyError:  # then the rollback's own account is enough
             return False
 
     def executed(self, connection: Any, _cursor: Any, statement: Any, *_: Any) -> None:

@@ -155,6 +155,7 @@ FailedCode = Literal[
     "database-not-at-head",
     "disk-full",
     "env-never-commits",
+    "event-trigger-in-the-way",
     "interrupted",
     "lock-lost",
     "lock-not-available",

@@ -258,8 +258,10 @@ def _lacking(
         "role": role,
     }
     rows = cursor.execute(query("privileges"), values).fetchall()
-    return tuple(Lacking(row["number"] - 1, row["owner"], row["kind"], row["schema"], row["name"])
-        for row in rows)
+    return tuple(
+        Lacking(row["number"] - 1, row["owner"], row["kind"], row["schema"], row["name"])
+        for row in rows
+    )
 
 
 def _dependents(

@@ -19,6 +19,7 @@ from surefoot.diagnosis.server import encoding
 from surefoot.errors import ErrorCode, Finding, SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.look.circumstances import objects_named, parts_of
+from surefoot.look.event_triggers import EventTrigger, event_triggers, with_event_triggers
 from surefoot.look.sequences import sequences
 from surefoot.look.survey import Application
 from surefoot.look.version_triggers import (
@@ -79,7 +80,10 @@ def explained(
 
     failed = stopped.failed if stopped is not None else None
 
+    events: tuple[EventTrigger, ...] = ()
+
     def look() -> tuple[About | None, Facts, tuple[str, str, str], tuple[VersionTrigger, ...]]:
+        nonlocal events
         with connect() as connection:
             about, info = None, connection.info
             encoded = (info.parameter_status("server_encoding") or "", info.dbname, asked.role)
@@ -89,6 +93,7 @@ def explained(
                 if cause.sqlstate == "57014":
                     timeout = _timeout(connection, asked, of_revision=stopped.failed is not None)
                     about = msgspec.structs.replace(about, timeout=timeout)
+                events = event_triggers(connection, cause.context)
             facts = asked.facts(connection)
             triggers: tuple[VersionTrigger, ...] = ()
             if failed is not None and any(_ROW_NOT_FOUND in line for line in failed.lines):
@@ -122,6 +127,8 @@ def explained(
         finding = msgspec.structs.replace(
             finding, code=found.code, seen=(*finding.seen, *found.seen), next=found.next
         )
+    if events and cause is not None and finding.code in ("revision-failed", "script-failed"):
+        finding = with_event_triggers(finding, events, cause.statement)
     finding = _with_structure(finding, before, after)
     if stopped is not None and stopped.finding.code in _FROM_OUTSIDE:
         finding = _with_recovery(finding, stopped.finding.code, after)

@@ -65,7 +65,10 @@ def _look(
         if seen.journal and seen.journal_readable and not seen.distrusted:
             with looking(connection) as look:
                 rows = look.cursor.execute(query("run"), {"run": run}).fetchall()
-            done = [Done(r["step"], " ".join(named_in(r["step"], r["name"])), r["milliseconds"] / 1000) for r in rows]
+            done = [
+                Done(r["step"], " ".join(named_in(r["step"], r["name"])), r["milliseconds"] / 1000)
+                for r in rows
+            ]
         return Aftermath(tuple(done), fates, seen.rows, seen.server.started)
 
 

@@ -172,7 +172,9 @@ def cut_off_somewhere(facts: Facts) -> Finding:
 
 def command_to(rows: tuple[str, ...], options: tuple[str, ...]) -> str:
     """Return the command that goes back to these version rows, with what a person allows."""
-    return " ".join(("surefoot down --to", " --to ".join(map(shlex.quote, rows)) or "base", *options))
+    return " ".join(
+        ("surefoot down --to", " --to ".join(map(shlex.quote, rows)) or "base", *options)
+    )
 
 
 def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:

@@ -185,7 +185,9 @@ class _Checking:
                     "the revision's downgrade depends on what is in the database: restore the "
                     "backup that was taken before the upgrade; or change the structure by hand to "
                     "the one below the revision, and record that",
-                    shlex.join(("surefoot", "adopt", *(self._reversals[revision].parents or ("base",)))),
+                    shlex.join(
+                        ("surefoot", "adopt", *(self._reversals[revision].parents or ("base",)))
+                    ),
                     then="with the revisions of other branches, if the database has any",
                 ),
             )
