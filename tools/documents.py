@@ -93,9 +93,7 @@ def errors() -> str:
         "# Errors",
         "",
         "The last line of a message names an error code: `surefoot explain CODE` prints its page. "
-        "These are all of them, by the words",
-        "with which the message begins. [It refused](../guides/refused.md) explains the parts of a "
-        "message.",
+        "[It refused](../guides/refused.md) explains the rest.",
     ]
     for code, meaning in GROUPS.items():
         lines += ["", f"## {HEADLINES[code]} …", "", f"{meaning} Exit code {int(code)}.", ""]

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from surefoot import __version__
-from surefoot.model.journal_names import ids_of
 from surefoot.model.target import Target
 from surefoot.postgres.libpq import Connection, Row, Unseen, Unsettled
 from surefoot.project.locate import (
@@ -27,7 +26,7 @@ from surefoot.project.locate import (
     version_table_of,
 )
 from surefoot.project.manifest import digest
-from surefoot.sql import VERSION_ROWS, ask_owners, query
+from surefoot.sql import VERSION_ROWS, ask_owners, ids_of, query
 from surefoot.system.files import read_file
 
 # The journal's rows of runs after which nothing had to be done.

@@ -282,6 +282,7 @@ def test_the_privileges_of_a_path() -> None:
     found = path((*T, *old), (*table("t", a="bigint"), *PETS, key))
     assert {(n.right, n.kind, f"{n.schema}.{n.name}") for n in privilege_needs(found)} == {
         ("owner", "table", "public.t"),
+        ("children", "table", "public.t"),
         ("drop", "table", "public.old"),
         ("create", "schema", ".public"),
         ("references", "table", "public.t"),

@@ -8,7 +8,7 @@ import msgspec
 
 from surefoot.certify.running import Output
 from surefoot.certify.seen import JournalRow, Seen
-from surefoot.model.journal_names import ids_of, named_in
+from surefoot.sql import ids_of, named_in
 
 STANDS = ("revision", "stamp", "adopt")
 MARKS = ("begun", "interrupted")

@@ -25,10 +25,9 @@ from surefoot.decision.ownership import MIGRATORS, Ownership, named_histories
 from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
-from surefoot.model.journal_names import ids_of, named_in
 from surefoot.postgres.look import Look, looking, looking_within
 from surefoot.quick import ENDED_WELL
-from surefoot.sql import VERSION_ROWS, ask_owners, query
+from surefoot.sql import VERSION_ROWS, ask_owners, ids_of, named_in, query
 
 OLDEST_SERVER = 130000
 

@@ -15,9 +15,8 @@ from surefoot.decision.facts import DatabaseState
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.model.history import Revision
-from surefoot.model.journal_names import ids_text
 from surefoot.scripts.header import ScriptFile
-from surefoot.sql import query
+from surefoot.sql import ids_text, query
 
 Direction = Literal["up", "down"]
 End = Literal["reached", "unchecked", "unreached"]

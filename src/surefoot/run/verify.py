@@ -9,11 +9,10 @@ import psycopg
 
 from surefoot.decision.facts import VersionTableName
 from surefoot.look.database import observe_database
-from surefoot.model.journal_names import named_in
 from surefoot.model.outcome import Done
 from surefoot.postgres.connect import LookSession, retry_on_disconnect, translate_db_errors
 from surefoot.postgres.look import looking
-from surefoot.sql import query
+from surefoot.sql import named_in, query
 from surefoot.system import signals
 
 # How long a transaction whose client is gone may continue before its end counts as unknown.

@@ -5,7 +5,7 @@ with told as (
     select r.id, j.id as place, j.step, j.parents, j.release, j.floor, j.hash
     from surefoot.journal j
     cross join lateral pg_catalog.unnest(
-        -- only an adoption names several; model/journal_names.py says how
+        -- only an adoption names several; sql/__init__.py says how
         case when j.step <> 'adopt' then array[j.name]
              when pg_catalog.strpos(j.name, E'\n') > 0
                  then pg_catalog.string_to_array(pg_catalog.rtrim(j.name, E'\n'), E'\n')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from surefoot.model.journal_names import ids_of, ids_text, named_in
+from surefoot.sql import ids_of, ids_text, named_in
 
 
 @pytest.mark.parametrize(
