@@ -1,5 +1,6 @@
 """Where a structure stands in a history, as values: `identify` makes them, `decide` reads them."""
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -57,15 +58,63 @@ class Probe(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+Named = tuple[str, str]  # an object's kind and name, also of kinds that no facts describe
+
+
+class Unseen(msgspec.Struct, frozen=True):
+    """An existing object of which no fact tells, mostly because it belongs to another one.
+
+    `kind` is what SQL calls it. `how`: it is a "partition" of the table `of` (or an index or a
+    sequence of one), or a member of the "extension" `of`. Otherwise `how` says what it is.
+    """
+
+    kind: str
+    how: str
+    of: str
+
+    @property
+    def whose(self) -> str:
+        """What it belongs to, in words."""
+        partition = "a partition" if self.kind.endswith("table") else "part of a partition"
+        return f"{partition} of {self.of}" if self.how == "partition" else f"in extension {self.of}"
+
+    def parted(self, name: str) -> str:
+        """Return the statement that makes this table or view an object of its own."""
+        if self.how == "partition":
+            return f"alter table {self.of} detach partition {name}"
+        return f"alter extension {self.of} drop {self.kind} {name}"
+
+
+AskUnseen = Callable[[Iterable[Named]], Mapping[Named, Unseen]]
+"""Which of these exist, though there is no fact of them."""
+
+
+def nothing_unseen(names: Iterable[Named]) -> dict[Named, Unseen]:
+    """Return that none of them does: where nobody can be asked."""
+    return {}
+
+
+class ByHand(msgspec.Struct, frozen=True, order=True):
+    """An object that has to be made first, and whose SQL the catalogue doesn't have.
+
+    `needed` is the fact that needs it, if it is of a kind that no facts describe: its revision's
+    file shows it.
+    """
+
+    kind: str
+    name: str
+    needed: Key
+
+
 class Restoration(msgspec.Struct, frozen=True):
     """The SQL that gives a structure what head promises: `statements`, in order.
 
-    `by_hand` are the objects whose SQL the catalogue doesn't have. `notes` say what the statements
-    don't do.
+    `by_hand` are the objects whose SQL the catalogue doesn't have: they come first. `notes` say
+    what the statements don't do; each is a sentence.
     """
 
     statements: tuple[str, ...] = ()
-    by_hand: tuple[Key, ...] = ()
+    by_hand: tuple[ByHand, ...] = ()
     notes: tuple[str, ...] = ()
 
 

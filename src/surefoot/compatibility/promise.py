@@ -12,9 +12,17 @@ import msgspec
 from surefoot.catalogue.catalogue import Catalogue, State, Way, state
 from surefoot.catalogue.differences import table_of
 from surefoot.catalogue.identify import Identifier
-from surefoot.catalogue.match import Difference, Issue, Match, Promise
+from surefoot.catalogue.match import (
+    AskUnseen,
+    Difference,
+    Issue,
+    Match,
+    Promise,
+    Restoration,
+    nothing_unseen,
+)
 from surefoot.compatibility.compatible import compatible
-from surefoot.compatibility.restoring import Restoration, restoration
+from surefoot.compatibility.restoring import restoration
 from surefoot.schema.ddl import dropped
 from surefoot.schema.definitions import column
 from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
@@ -30,16 +38,17 @@ def promise(
     identifier: Identifier,
     facts: tuple[SchemaFact, ...],
     complete: Callable[[str], bool],
+    ask: AskUnseen = nothing_unseen,
 ) -> tuple[Promise, Match] | None:
     """Return what the structure lacks of head's promise, and its comparison with head.
 
     `complete` says whether a revision has certainly done everything, except for the missing parts
-    of its structure. Of several paths to the head, the one that fits best counts. None if no path
-    leads there.
+    of its structure; `ask`, what exists of which no fact tells. Of several paths to the head, the
+    one that fits best counts. None if no path leads there.
     """
     applied = frozenset(catalogue.history.revisions)
     found = [
-        _by_way(identifier, way, applied, facts, complete)
+        _by_way(identifier, way, applied, facts, complete, ask)
         for way in catalogue.ways
         if way.leads_to(applied)
     ]
@@ -56,6 +65,7 @@ def put_back(
     applied: frozenset[str],
     facts: tuple[SchemaFact, ...],
     complete: Callable[[str], bool],
+    ask: AskUnseen = nothing_unseen,
 ) -> Restoration:
     """Return the SQL that gives a structure all that these revisions make.
 
@@ -79,7 +89,7 @@ def put_back(
     ]
     if _doubtful(identifier, way, applied, makers, missing, complete):
         return Restoration()
-    found = restoration(state(way, applied), stand.differences, facts, ())
+    found = restoration(state(way, applied), stand.differences, facts, (), ask)
     return Restoration() if found.by_hand else found
 
 
@@ -89,6 +99,7 @@ def _by_way(
     applied: frozenset[str],
     facts: tuple[SchemaFact, ...],
     complete: Callable[[str], bool],
+    ask: AskUnseen,
 ) -> tuple[Promise, Match]:
     stand = identifier.held(way, applied)
     promised = state(way, applied)
@@ -126,7 +137,7 @@ def _by_way(
     absent = _is_absent(promised, facts)
     back = Restoration()
     if not absent and (stand.differences or broken):
-        back = restoration(promised, stand.differences, facts, broken)
+        back = restoration(promised, stand.differences, facts, broken, ask)
     doubtful: tuple[str, ...] = ()
     if not absent:
         wrong: list[tuple[Kind, str, str | None]] = [(b.kind, b.name, b.expected) for b in broken]

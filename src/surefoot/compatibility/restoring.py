@@ -12,7 +12,16 @@ from collections.abc import Iterable
 import msgspec
 
 from surefoot.catalogue.catalogue import State
-from surefoot.catalogue.match import Difference, Issue, Restoration
+from surefoot.catalogue.match import (
+    AskUnseen,
+    ByHand,
+    Difference,
+    Issue,
+    Named,
+    Restoration,
+    Unseen,
+    nothing_unseen,
+)
 from surefoot.compatibility.contents import BY_CONTENT
 from surefoot.schema.ddl import Sql, changed, dropped, made, owned
 from surefoot.schema.definitions import column, labels, names, view_columns, widened
@@ -20,10 +29,23 @@ from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, tab
 from surefoot.schema.kinds import rank
 from surefoot.schema.names import quote_name, quoted, split_name
 
+_OF_COLUMN = 3  # parts of its name
 _NEEDED = frozenset(("function", "procedure", "aggregate", "range", "relation"))  # by others
 _OTHER_TABLES = re.compile(r" (?:of|server|inherits|partition by) ")
 _OWNED = re.compile(r" owned by (.*)$")
 _CONCURRENTLY = re.compile(r"^(create (?:unique )?index|drop index) concurrently ")
+_NUMBERS = re.compile(  # of a sequence
+    r"(?:unlogged )?(?P<type>\w+) (?P<rest>start (?P<start>-?\d+) increment (?P<by>-?\d+).*)"
+)
+_WORD = re.compile(r"[\w$]+")
+_LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+
+# Objects of kinds that no facts describe, in a statement.
+_PART = r'(?:"(?:[^"]|"")*"|[\w$]+)'
+_OTHERS = {
+    "collation": re.compile(rf" collate ({_PART}\.{_PART})", re.IGNORECASE),
+    "text search configuration": re.compile(rf"'({_PART}\.{_PART})'::regconfig"),
+}
 
 
 class _Step(msgspec.Struct, frozen=True):
@@ -37,51 +59,62 @@ def restoration(
     differences: Iterable[Difference],
     facts: tuple[SchemaFact, ...],
     broken: Iterable[Issue],
+    ask: AskUnseen = nothing_unseen,
 ) -> Restoration:
     """Return what restores missing objects and corrects what is `broken`; and what it can't do."""
-    return _Restoring(promised, facts).of(tuple(differences), tuple(broken))
+    return _Restoring(promised, facts, ask).of(tuple(differences), tuple(broken))
 
 
 class _Restoring:
-    def __init__(self, promised: State, facts: tuple[SchemaFact, ...]) -> None:
+    def __init__(self, promised: State, facts: tuple[SchemaFact, ...], ask: AskUnseen) -> None:
         self._promised = promised
         self._live: dict[Key, str] = {(fact.kind, fact.name): fact.definition for fact in facts}
-        self._facts = facts
+        self._facts, self._ask = facts, ask
         self._tables: list[str] = []
         self._columns: list[str] = []
         self._filled: list[str] = []
-        self._renamed: dict[str, str] = {}  # missing tables, each with its present name
-        self._alike: dict[str, list[str]] = {}  # each with tables that have the same columns
+        self._unseen: dict[str, Unseen] = {}  # missing tables that exist, in another one
+        self._renamed: dict[str, str] = {}  # missing tables and columns, with their present names
+        self._alike: dict[str, list[str]] = {}  # each with those that look the same
+        self._labels: list[str] = []
+        self._sequences: list[str] = []
         self._checked = False
 
     def of(self, differences: tuple[Difference, ...], broken: tuple[Issue, ...]) -> Restoration:
         keys = {(b.kind, b.name) for b in broken}
+        self._find_unseen(differences)
         self._find_renamed(differences)
+        self._find_renamed_columns(differences)
         gone = {d.name for d in differences if self._is_made_anew(d)}
         away: list[_Step] = []
         anew: list[_Step] = []
         last: list[str] = []
-        by_hand: list[Key] = []
+        by_hand: list[ByHand] = []
+        unmade: set[str] = set()  # tables to be made by hand, with all that belongs to them
         seen = {(d.kind, d.name) for d in differences}
         own = [Difference(b.kind, b.name, (None,), b.found) for b in broken]
-        for difference in (*differences, *(d for d in own if (d.kind, d.name) not in seen)):
+        wrong = [*differences, *(d for d in own if (d.kind, d.name) not in seen)]
+        for difference in sorted(wrong, key=lambda d: d.kind != "relation"):
             key = (difference.kind, difference.name)
             if not self._counts(difference, key in keys) or self._goes_along(difference, gone):
                 continue
-            if self._comes_back(difference):
+            owner = table(SchemaFact(*key, _wanted(difference) or ""))
+            if self._comes_back(difference) or owner in unmade:
                 continue
             if self._is_made_anew(difference) and difference.found is not None:
                 away.append(self._aside(difference))
                 difference = msgspec.structs.replace(difference, found=None)
             texts = self._texts(difference)
             if texts is None:
-                owner = table(SchemaFact(*key, ""))
                 needed = difference.kind in _NEEDED or owner in gone
                 if key in keys or (difference.found is None and needed):
-                    by_hand.append(key)
+                    by_hand.append(ByHand(*key, key))
+                    if difference.kind == "relation":
+                        unmade.add(difference.name)
                 continue
             step = _Step(self._place(difference), difference.name, texts)
             (away if difference.what == "unexpected" else anew).append(step)
+            by_hand += self._others(key, texts)
             if difference.found is None and difference.kind == "sequence":
                 last += self._to_its_column(difference)
         away.sort(key=lambda step: step.place, reverse=True)
@@ -90,9 +123,30 @@ class _Restoring:
         return Restoration(
             tuple(f"{text};" for step in ordered for text in step.statements)
             + tuple(f"{text};" for text in last),
-            tuple(sorted(set(by_hand))),
+            tuple({(one.kind, one.name): one for one in sorted(by_hand)}.values()),
             self._notes(),
         )
+
+    def _find_unseen(self, differences: Iterable[Difference]) -> None:
+        """Find missing tables that exist, as a partition of a table or in an extension."""
+        missing = {
+            ("class", d.name): d.name
+            for d in differences
+            if d.kind == "relation" and d.found is None
+        }
+        found = self._ask(missing)
+        self._unseen = {missing[named]: unseen for named, unseen in found.items()}
+
+    def _others(self, key: Key, texts: Iterable[str]) -> list[ByHand]:
+        """Return what these statements name that doesn't exist, and of which no facts tell."""
+        named: list[Named] = [
+            (kind, found)
+            for kind, pattern in _OTHERS.items()
+            for text in texts
+            for found in pattern.findall(text)
+        ]
+        there = self._ask(named)
+        return [ByHand(*one, key) for one in named if one not in there]
 
     def _find_renamed(self, differences: Iterable[Difference]) -> None:
         """Find tables that were renamed, or moved to another schema, by their columns."""
@@ -100,14 +154,41 @@ class _Restoring:
         promised = self._columns_by_table((key, d) for key, (d, *_) in self._promised.items())
         for one in differences:
             columns = promised.get(one.name)
-            if not columns or not self._is_made_anew(one):
+            if not columns or not self._is_made_anew(one) or one.name in self._unseen:
                 continue
-            like = [t for t, found in live.items() if found == columns and t not in promised]
+            like = [
+                t
+                for t, found in live.items()
+                if found == columns
+                and t not in promised
+                and self._live.get(("relation", t)) == _wanted(one)
+            ]
             beside = [t for t in like if split_name(t)[0] == split_name(one.name)[0]]
             if len(beside) == 1:
                 self._renamed[one.name] = beside[0]
             elif like:
                 self._alike[one.name] = like
+
+    def _find_renamed_columns(self, differences: Iterable[Difference]) -> None:
+        """Find columns that were renamed, by their definitions."""
+        missing: dict[tuple[str, Definition], list[str]] = {}
+        for one in differences:
+            owner = table(SchemaFact(one.kind, one.name, "")) if one.kind == "column" else None
+            if one.found is None and owner is not None and ("relation", owner) in self._live:
+                missing.setdefault((owner, _wanted(one)), []).append(one.name)
+        if not missing:
+            return
+        like: dict[tuple[str, Definition], list[str]] = {}
+        for (kind, name), definition in self._live.items():
+            if kind == "column" and (kind, name) not in self._promised:
+                owner = table(SchemaFact(kind, name, "")) or ""
+                like.setdefault((owner, definition), []).append(name)
+        for found, lacking in missing.items():
+            others = like.get(found, [])
+            if len(others) == len(lacking) == 1:
+                self._renamed[lacking[0]] = others[0]
+            elif others:
+                self._alike.update(dict.fromkeys(lacking, others))
 
     def _columns_by_table(
         self, facts: Iterable[tuple[Key, Definition]]
@@ -135,18 +216,27 @@ class _Restoring:
         return _Step(self._place(difference), difference.name, (text,))
 
     def _comes_back(self, difference: Difference) -> bool:
-        """Whether it is right again once a renamed table has its name again."""
+        """Whether it is right again once what was renamed, or is in another table, is back."""
         if difference.kind == "relation":
             return False
+        if difference.name in self._renamed.values():
+            return True
         owner = table(SchemaFact(difference.kind, difference.name, ""))
-        wanted = _wanted(difference) or ""
-        return any(
+        wanted, found = _wanted(difference) or "", difference.found or ""
+        if any(
             owner == name
             or f" owned by {name}." in wanted
             or f" identity of {name}." in wanted
-            or (difference.found or "").replace(now, name) == wanted
-            for name, now in self._renamed.items()
+            or found.replace(now, name) == wanted
+            for name, now in (self._renamed | {name: name for name in self._unseen}).items()
+        ):
+            return True
+        words = {split_name(now)[-1]: name for name, now in self._renamed.items()}
+        back = _WORD.sub(
+            lambda word: quoted(split_name(words[word[0]])[-1]) if word[0] in words else word[0],
+            found,
         )
+        return bool(found) and back == wanted
 
     def _counts(self, difference: Difference, is_broken: bool) -> bool:
         match difference.what:
@@ -181,9 +271,16 @@ class _Restoring:
     def _texts(self, difference: Difference) -> tuple[str, ...] | None:
         key: Key = difference.kind, difference.name
         found, wanted = difference.found, _wanted(difference)
-        if difference.name in self._renamed and difference.kind == "relation":
-            now, name = self._renamed[difference.name], split_name(difference.name)[-1]
-            return (f"alter table {quote_name(*split_name(now))} rename to {quoted(name)}",)
+        if difference.name in self._unseen and difference.kind == "relation":
+            unseen = self._unseen[difference.name]
+            return (unseen.parted(quote_name(*split_name(difference.name))),)
+        if difference.name in self._renamed and difference.kind in ("relation", "column"):
+            *owner, now = split_name(self._renamed[difference.name])
+            name = split_name(difference.name)[-1]
+            if difference.kind == "column":
+                within = f"alter table {quote_name(*owner)} rename column {quoted(now)}"
+                return (f"{within} to {quoted(name)}",)
+            return (f"alter table {quote_name(*owner, now)} rename to {quoted(name)}",)
         if found is None and wanted is not None:
             if difference.kind == "relation" and relation_kind(wanted) == "table":
                 return self._table(difference.name, wanted)
@@ -198,6 +295,7 @@ class _Restoring:
 
     def _made(self, key: Key, wanted: str) -> tuple[str, ...] | None:
         if key[0] == "column":
+            wanted = self._with_numbers(key[1], wanted)
             self._columns.append(key[1])
             made_column = column(wanted)
             if made_column.not_null and not made_column.filled:
@@ -215,7 +313,7 @@ class _Restoring:
         if _OTHER_TABLES.search(f" {wanted} "):
             return None
         columns = {
-            split_name(found)[-1]: definition
+            split_name(found)[-1]: self._with_numbers(found, definition)
             for (kind, found), (definition, *_) in self._promised.items()
             if kind == "column"
             and table(SchemaFact(kind, found, "")) == name
@@ -244,7 +342,7 @@ class _Restoring:
                 text = wanted.partition(" owned by ")[0].partition(" identity of ")[0]
                 return (f"alter sequence {quote_name(*split_name(key[1]))} as {text}",)
             case "enum":
-                return _labels(key[1], labels(found), labels(wanted))
+                return self._enum(key[1], labels(found), labels(wanted))
             case _:
                 self._checked = self._checked or key[0] == "constraint"
                 return _plain(changed(key, found, wanted))
@@ -263,8 +361,12 @@ class _Restoring:
         if other.identity and not one.identity and not one.filled and other.not_null:
             if not one.not_null:
                 done.append(f"{_alter_column(key)} set not null")
-            done.append(f"{_alter_column(key)} add generated {other.identity} as identity")
-            done.append(_next_number(key[1]))
+            identity = f"generated {other.identity} as identity"
+            done.append(f"{_alter_column(key)} add {self._with_numbers(key[1], identity)}")
+            *within, last = split_name(key[1])
+            own = f"'{_inside(quote_name(*within))}', '{_inside(last)}'"
+            sequence = f"pg_catalog.pg_get_serial_sequence({own})"
+            done.append(_set_number(sequence, self._identity(key[1])[1], [key[1]]))
             return tuple(done)
         if (one.identity, one.generated) != (other.identity, other.generated):
             return None
@@ -292,12 +394,89 @@ class _Restoring:
         return (f"drop view {quote_name(*split_name(name))}", *texts)
 
     def _to_its_column(self, difference: Difference) -> list[str]:
-        wanted = _wanted(difference) or ""
+        """Return what gives a new sequence to its column, and lets it continue after the existing
+        numbers.
+        """
+        name, wanted = difference.name, _wanted(difference) or ""
+        texts = [sql.text for sql in owned((difference.kind, name), wanted)]
         own = _OWNED.search(wanted)
-        texts = [sql.text for sql in owned((difference.kind, difference.name), wanted)]
-        if own is not None:
-            texts.append(_set_number(quote_name(*split_name(difference.name)), own[1]))
+        drawn = f"nextval('{_inside(name)}'::regclass)"
+        using: dict[str, str | None] = {} if own is None else {own[1]: None}
+        for (kind, one), (definition, *_) in self._promised.items():
+            if kind == "column" and drawn in (definition or ""):
+                using[one] = column(definition or "").default
+        if using and all(
+            default in (drawn, None) and self._is_integer(one) for one, default in using.items()
+        ):
+            sequence = f"'{_inside(quote_name(*split_name(name)))}'"
+            texts.append(_set_number(sequence, wanted, sorted(using)))
+        else:
+            self._sequences.append(name)
         return texts
+
+    def _is_integer(self, name: str) -> bool:
+        type = column(self._promised.get(("column", name), ("",))[0] or "").type
+        domain = self._promised.get(("domain", type), (None,))[0]
+        return (type if domain is None else column(domain).type) in _LARGEST
+
+    def _identity(self, name: str) -> tuple[str, str]:
+        """Return the sequence of an identity column: its name and its definition."""
+        end = f" identity of {name}"
+        return next(
+            (
+                (sequence, definition.removesuffix(end))
+                for (kind, sequence), (definition, *_) in self._promised.items()
+                if kind == "sequence" and definition is not None and definition.endswith(end)
+            ),
+            ("", ""),
+        )
+
+    def _with_numbers(self, name: str, definition: str) -> str:
+        """Return the same with the numbers of an identity, unless they are PostgreSQL's own."""
+        sequence, numbers = self._identity(name) if " as identity" in definition else ("", "")
+        match = _NUMBERS.fullmatch(numbers)
+        if match is None:
+            return definition
+        *owner, last = split_name(name)
+        usual = f"start 1 increment 1 minvalue 1 maxvalue {_LARGEST[match['type']]} cache 1"
+        parts = [] if match["rest"] == usual else [match["rest"]]
+        if split_name(sequence) != (owner[0], f"{owner[1]}_{last}_seq"):
+            parts.insert(0, f"sequence name {quote_name(*split_name(sequence))}")
+        if not parts:
+            return definition
+        return definition.replace(" as identity", f" as identity ({' '.join(parts)})", 1)
+
+    def _enum(self, name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the labels that were renamed, and those that are missing, each at its place.
+
+        A label can't be removed. So if there are as many others where labels are missing, these
+        were renamed, and rows have them.
+        """
+        type = f"alter type {quote_name(*split_name(name))}"
+        texts: list[str] = []
+        there = list(found)
+        others, missing = _between(found, wanted), _between(wanted, found)
+        for after, lacking in missing.items():
+            if len(others.get(after, ())) != len(lacking):
+                continue
+            for now, label in zip(others[after], lacking, strict=True):
+                texts.append(f"{type} rename value {now} to {label}")
+                there[there.index(now)] = label
+                self._labels.append(
+                    f"{name} has {now} in the place of {label}: if that isn't the same label under "
+                    "another name, add the missing one instead."
+                )
+        for number, label in enumerate(wanted):
+            if label in there:
+                continue
+            at = ""
+            if number:
+                at = f" after {wanted[number - 1]}"
+            elif there:
+                at = f" before {there[0]}"
+            texts.append(f"{type} add value {label}{at}")
+            there.append(label)
+        return tuple(texts)
 
     def _place(self, difference: Difference) -> tuple[int, bool, str]:
         definition = difference.found or _wanted(difference) or ""
@@ -312,35 +491,52 @@ class _Restoring:
         return rank(kind), needs, difference.name
 
     def _notes(self) -> tuple[str, ...]:
-        lines: list[str] = []
-        lines += [
-            f"{now} has the same columns as the missing {name}: if it isn't that table, create "
-            "the missing one instead, as its revision does"
-            for name, now in self._renamed.items()
+        lines = [
+            f"{name} is {unseen.whose}: if it isn't the application's, give it another name as "
+            "well, and start again."
+            for name, unseen in self._unseen.items()
         ]
-        lines += [
-            f"{_listed(like)}: the same columns as the missing {name}. If the table was moved, "
-            "move it back instead of creating it, with ALTER TABLE … SET SCHEMA"
-            for name, like in self._alike.items()
-        ]
+        for name, now in self._renamed.items():
+            what = "table" if len(split_name(name)) < _OF_COLUMN else "column"
+            alike = "has the same columns as" if what == "table" else "is defined as"
+            lines.append(
+                f"{now} {alike} the missing {name}: if it isn't that {what}, create the missing "
+                "one instead, as its revision does."
+            )
+        for name, like in self._alike.items():
+            if len(split_name(name)) < _OF_COLUMN:
+                lines.append(
+                    f"{_listed(like)}: the same columns as the missing {name}. If the table was "
+                    "moved, move it back instead of creating it, with ALTER TABLE … SET SCHEMA."
+                )
+            else:
+                lines.append(
+                    f"{_listed(like)}: defined as the missing {name}. If the column was renamed, "
+                    "rename it back instead of adding it."
+                )
+        lines += self._labels
         if self._tables:
             lines.append(
                 f"{_listed(self._tables)}: made empty, and the order of the columns may differ; a "
-                "backup has the rows"
+                "backup has the rows."
             )
         if self._columns:
             lines.append(
                 f"{_listed(self._columns)}: made without values, except for a default; a backup "
-                "has "
-                "those that were there, and the revision's file says what it fills in"
+                "has those that were there, and the revision's file says what it fills in."
             )
         if self._filled:
             lines.append(
                 f"{_listed(self._filled)}: NOT NULL without a default can't be added to a table "
-                "with rows; add the column without NOT NULL, fill it, then set NOT NULL"
+                "with rows; add the column without NOT NULL, fill it, then set NOT NULL."
+            )
+        if self._sequences:
+            lines.append(
+                f"{_listed(self._sequences)}: begins with its first number again. If rows have "
+                "numbers from it, let it continue after them, with setval."
             )
         if self._checked:
-            lines.append("PostgreSQL names the rows that a constraint refuses: correct them first")
+            lines.append("PostgreSQL names the rows that a constraint refuses: correct them first.")
         return tuple(lines)
 
 
@@ -360,39 +556,29 @@ def _plain(steps: tuple[Sql, ...] | None) -> tuple[str, ...] | None:
     return tuple(_CONCURRENTLY.sub(r"\1 ", sql.text) for sql in steps)
 
 
-def _labels(name: str, found: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the missing labels, each at its place."""
-    there = list(found)
-    texts: list[str] = []
-    for number, label in enumerate(wanted):
-        if label in there:
-            continue
-        at = ""
-        if number:
-            at = f" after {wanted[number - 1]}"
-        elif there:
-            at = f" before {there[0]}"
-        texts.append(f"alter type {quote_name(*split_name(name))} add value {label}{at}")
-        there.append(label)
-    return tuple(texts)
+def _between(labels: tuple[str, ...], others: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the labels that the others don't have, by the common one before them."""
+    found: dict[str, list[str]] = {}
+    after = ""
+    for label in labels:
+        if label in others:
+            after = label
+        else:
+            found.setdefault(after, []).append(label)
+    return found
 
 
-def _set_number(sequence: str, column_name: str) -> str:
-    """Return what makes a new sequence continue after the existing numbers."""
-    return _setval(f"'{_inside(sequence)}'", column_name)
-
-
-def _next_number(column_name: str) -> str:
-    """Return the same for the sequence of an identity column."""
-    *owner, last = split_name(column_name)
-    within = f"'{_inside(quote_name(*owner))}', '{_inside(last)}'"
-    return _setval(f"pg_catalog.pg_get_serial_sequence({within})", column_name)
-
-
-def _setval(sequence: str, column_name: str) -> str:
-    *owner, last = split_name(column_name)
-    number = f"coalesce(max({quoted(last)}), 0) + 1"
-    return f"select pg_catalog.setval({sequence}, {number}, false) from {quote_name(*owner)}"
+def _set_number(sequence: str, definition: str, columns: Iterable[str]) -> str:
+    """Return what lets a new sequence continue after the numbers in these columns."""
+    match = _NUMBERS.match(definition)
+    start, by = (int(match["start"]), int(match["by"])) if match else (1, 1)
+    furthest, most = ("max", "greatest") if by > 0 else ("min", "least")
+    numbers = [
+        f"(select {furthest}({quoted(last)}) {'+' if by > 0 else '-'} {abs(by)} from "
+        f"{quote_name(*owner)})"
+        for *owner, last in map(split_name, columns)
+    ]
+    return f"select pg_catalog.setval({sequence}, {most}({', '.join(numbers)}, {start}), false)"
 
 
 def _inside(literal: str) -> str:

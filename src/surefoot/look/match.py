@@ -1,5 +1,6 @@
 """Compare the structure of a database with the catalogue; run the evidence probes."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from surefoot.look.code import catalogue_file
 from surefoot.look.journal_recipes import observe_made_by_others
 from surefoot.look.sources import require_trusted_sources
 from surefoot.look.structure import observe_structure, structure_within
+from surefoot.look.unseen import observe_unseen
 from surefoot.model.history import History
 from surefoot.postgres.connect import translate_db_errors
 from surefoot.preflight.path import early_differences
@@ -176,7 +178,8 @@ class Cataloguing:
         held = None if asked is None else identifier.stand(history.applied(asked))
         complete = self._complete(seen)
         at_head = known and history.at_head(rows)
-        kept = promise(catalogue, identifier, facts, complete) if at_head else None
+        ask = functools.partial(observe_unseen, connection)
+        kept = promise(catalogue, identifier, facts, complete, ask) if at_head else None
         promised = None if kept is None else kept[0]
         if recorded is not None and not recorded.differences and held is None:
             return Identification(
@@ -204,7 +207,7 @@ class Cataloguing:
             standing,
             own=own,
             recorded=recorded,
-            back=put_back(catalogue, identifier, history.applied(rows), facts, complete)
+            back=put_back(catalogue, identifier, history.applied(rows), facts, complete, ask)
             if known and kept is None and not standing.exact
             else Restoration(),
             asked=held,

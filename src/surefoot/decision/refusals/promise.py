@@ -8,7 +8,7 @@ from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.errors.steps import to_type
 from surefoot.schema.ddl import INVALID
-from surefoot.schema.fact import Key, relation_kind
+from surefoot.schema.fact import relation_kind
 from surefoot.schema.kinds import COMMON
 from surefoot.schema.names import quote_name, split_name
 
@@ -134,7 +134,7 @@ def promise_next(facts: Facts, standing: Identification) -> str:
             *commands,
             then="then start again: surefoot up runs the pending revisions",
         )
-    by_hand = [_by_hand_line(facts, promise, key) for key in promise.back.by_hand]
+    by_hand = _by_hand_text(facts, promise)
     checking = [_with_file(facts, revision) for revision in promise.doubtful[:_A_FEW]]
     if len(promise.doubtful) > _A_FEW:
         checking.append(f"the {len(promise.doubtful) - _A_FEW:,} others above")
@@ -142,34 +142,31 @@ def promise_next(facts: Facts, standing: Identification) -> str:
     return put_back(promise.back, by_hand, accept, checking)
 
 
-def put_back(
-    back: Restoration, by_hand: list[str], accept: str, doubtful: Sequence[str] = ()
-) -> str:
+def put_back(back: Restoration, by_hand: str, accept: str, doubtful: Sequence[str] = ()) -> str:
     """Return the next step if something is missing.
 
-    It has the SQL, what to create `by_hand`, and the command that accepts the structure as it is.
-    `doubtful` are revisions that may not have changed the rows.
+    It has what to make `by_hand`, then the SQL, and the command that accepts the structure as it
+    is. `doubtful` are revisions that may not have changed the rows.
     """
     checked = f"check that the rows are as {' and '.join(doubtful)} leaves them"
     if not back.statements:
-        lines = by_hand or ["surefoot drift shows every difference; correct them"]
-        if by_hand and doubtful:
-            lines = [*by_hand, checked]
+        first = by_hand or "surefoot drift shows every difference; correct them"
+        also = f"; {checked}" if by_hand and doubtful else ""
         return to_type(
-            "; ".join([*lines, "then start again"]) + ". To accept the difference",
+            f"{first}{also}; then start again. To accept the difference",
             accept,
             then="then start again",
         )
-    then = [*(f"{note}." for note in back.notes)]
+    text = "put back what is missing or changed, as the tables' owner"
+    if doubtful:
+        text = f"{checked}, and {text}"
     if by_hand:
-        then = [f"{line}." for line in by_hand] + then
-    first = f"{checked}, and " if doubtful else ""
+        text = f"{text}. First {by_hand}. Then"
     return to_type(
-        f"restore a backup that has it; or {first}put back what is missing or changed, as the "
-        "tables' owner",
+        f"restore a backup that has it; or {text}",
         *back.statements,
         then=to_type(
-            " ".join(["Then start again.", *then, "Or, to accept the difference"]), accept
+            " ".join(["Then start again.", *back.notes, "Or, to accept the difference"]), accept
         ),
     )
 
@@ -179,13 +176,22 @@ def _with_file(facts: Facts, revision: str) -> str:
     return f"revision {revision} ({known[revision].path})" if revision in known else revision
 
 
-def _by_hand_line(facts: Facts, promise: Promise, key: Key) -> str:
-    """Return what to do about an object whose SQL the catalogue doesn't have."""
-    kind, name = key
-    by = next((b.by for b in promise.broken if (b.kind, b.name) == key), "")
-    file = facts.code.history.revisions[by].path if by in facts.code.history.revisions else ""
-    where = f"as {file} makes it" if file else "as surefoot dump writes it"
-    return f"the catalogue can't give the SQL of {kind} {name}: make it {where}"
+def _by_hand_text(facts: Facts, promise: Promise) -> str:
+    """Return what to do about objects whose SQL the catalogue doesn't have; "" without any."""
+    makers = {(b.kind, b.name): b.by for b in promise.broken}
+    revisions = facts.code.history.revisions
+    named: list[str] = []
+    for one in promise.back.by_hand:
+        by = makers.get(one.needed, "")
+        where = (
+            f"as {revisions[by].path} makes it" if by in revisions else "as surefoot dump has it"
+        )
+        if (one.kind, one.name) != one.needed and by in revisions:
+            where = f"which {revisions[by].path} needs, as the revisions make it"
+        kind = "table" if one.kind == "relation" else one.kind
+        whole = " with all that belongs to it" if one.kind == "relation" else ""
+        named.append(f"{kind} {one.name}{whole}, {where}")
+    return f"make what the catalogue can't give the SQL of: {'; '.join(named)}" if named else ""
 
 
 def _install_anew(facts: Facts, standing: Identification) -> str:

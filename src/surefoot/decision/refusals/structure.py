@@ -322,7 +322,7 @@ def contradicted(facts: Facts) -> Finding:
             )
         (accept,) = naming("adopt", (recorded,), "--accept-difference")
         next = (
-            put_back(standing.back, [], accept)
+            put_back(standing.back, "", accept)
             if standing.back.statements and not standing.nearer_elsewhere
             else to_type(
                 "surefoot drift shows every difference; correct them, then start again; or, to "
