@@ -1059,3 +1059,83 @@ def test_a_publication_of_some_columns_or_rows(
         "alter table people alter age type bigint",
         "alter table people drop column name",
     )
+
+
+# --- objects of which no fact tells
+
+TOYS = "create table {}toys (id int primary key, at date)"
+PARENT = "create table ev (id int, at date) partition by range (at)"
+RANGE = "for values from ('2025-01-01') to ('2026-01-01')"
+
+UNSEEN = {
+    "a partition": (
+        f"{PARENT}; create table toys partition of ev (primary key (id)) {RANGE}",
+        "The table public.toys is in the way of revision r2 (r2.py): it is a partition of"
+        " public.ev.",
+        "alter table public.ev detach partition public.toys;",
+    ),
+    "a partition's index": (
+        f"{PARENT}; create table old partition of ev {RANGE}; create index toys on old (id)",
+        "The index public.toys is in the way of revision r2 (r2.py): it is part of a partition of"
+        " public.ev.",
+        "alter index public.toys rename to toys_before;",
+    ),
+    "an extension's table": (
+        "create extension hstore; create table toys (id int); alter extension hstore add table"
+        " toys",
+        "The table public.toys is in the way of revision r2 (r2.py): it is in extension hstore.",
+        "alter table public.toys rename to toys_before;",
+    ),
+    "an extension's type": (
+        "create extension hstore; create type toys as enum ('a'); alter extension hstore add type"
+        " toys",
+        "The type public.toys is in the way of revision r2 (r2.py): it is in extension hstore.",
+        "alter type public.toys rename to toys_before;",
+    ),
+}
+
+
+@pytest.mark.follows("object-in-the-way")
+@pytest.mark.parametrize("how", ["", "if not exists "], ids=["create", "if not exists"])
+@pytest.mark.parametrize("which", UNSEEN)
+def test_what_belongs_to_another_object_is_in_the_way(
+    application: Application, server: Server, database: Database, which: str, how: str
+) -> None:
+    """No fact tells of it. With IF NOT EXISTS, the revision would pass it over, and then run again
+    at each start.
+    """
+    made, message, statement = UNSEEN[which]
+    application.revision("r2", "r1", TOYS.format(how), "update people set age = age + 1")
+    behind(application, server, database)
+    database.execute(f"{made}; insert into people values (1, 'a', 1)")
+    (finding,) = refused(application, database, "object-in-the-way")
+    assert finding["message"] == message
+    assert statement in steps_of(finding["next"]).sql
+    run_next(finding["next"], database)
+    ends_at_head(application, database, "r2")
+    assert database.query("select age from people") == [(2,)]
+
+
+def test_a_partition_that_the_revision_detaches_is_not_in_the_way(
+    application: Application, server: Server, database: Database
+) -> None:
+    """It has a fact only once it is a table of its own."""
+    application.revision("r1", None, PARENT, f"create table toys partition of ev {RANGE}")
+    application.revision("r2", "r1", "alter table ev detach partition toys")
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    ends_at_head(application, database, "r2")
+
+
+@pytest.mark.follows("object-in-the-way")
+def test_a_partition_of_the_applications_own_table(
+    application: Application, server: Server, database: Database
+) -> None:
+    application.revision("r1", None, PARENT)
+    application.revision("r2", "r1", TOYS.format("if not exists "))
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    database.execute(f"create table toys partition of ev {RANGE}")
+    (finding,) = refused(application, database, "object-in-the-way")
+    run_next(finding["next"], database)
+    ends_at_head(application, database, "r2")

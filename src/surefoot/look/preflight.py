@@ -11,11 +11,16 @@ from surefoot.catalogue.catalogue import Catalogue
 from surefoot.catalogue.match import Match
 from surefoot.decision.facts import DatabaseState, Facts
 from surefoot.decision.ownership import histories_among
+from surefoot.diagnosis.cause import About, Object
+from surefoot.diagnosis.renamed_aside import SUFFIX, put_aside
+from surefoot.look.circumstances import parts_of
 from surefoot.look.structure import fact_name
+from surefoot.look.unseen import observe_unseen
 from surefoot.model.history import Revision
 from surefoot.postgres.connect import translate_db_errors
 from surefoot.preflight.check import Given
 from surefoot.preflight.checks.locks_too_few import transactions
+from surefoot.preflight.checks.object_in_the_way import wanted_slots
 from surefoot.preflight.checks.privilege_missing import privilege_needs
 from surefoot.preflight.created import created
 from surefoot.preflight.judge import judge
@@ -29,11 +34,12 @@ from surefoot.preflight.surroundings import (
     Need,
     OwnConstraint,
     Surroundings,
+    Taken,
 )
 from surefoot.preflight.verdict import Preflight
 from surefoot.revision_source.source import Source, Statement
 from surefoot.schema.fact import Key, SchemaFact
-from surefoot.schema.names import arguments, split_name, table_of
+from surefoot.schema.names import arguments, in_a_text, split_name, table_of
 from surefoot.sql import query
 
 
@@ -96,6 +102,8 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
         role=given.role,
         version_length=given.version_length,
     )
+    if path is not None:
+        around = msgspec.structs.replace(around, taken=_taken(connection, path, given))
     widening = (n for n, r in enumerate(given.pending) if r.id in given.widening)
     until = next(widening, len(given.pending))
     ids = tuple(revision.id for revision in given.pending[:until])
@@ -131,6 +139,38 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
             creates=created(given.sources, given.schema),
             handling=given.handling,
         )
+    )
+
+
+def _taken(
+    connection: psycopg.Connection[Any], path: UpgradePath, given: Preparation
+) -> tuple[Taken, ...]:
+    """Return the objects that have a name which the path needs, and of which no fact tells."""
+    live = {(fact.kind, fact.name) for fact in given.live}
+    wanted = {
+        (slot[0], in_a_text(*slot[1:])): key
+        for slot, key in wanted_slots(path, live).items()
+        if slot[0] in ("class", "type")
+    }
+    found = observe_unseen(connection, wanted)
+    if not found:
+        return ()
+    objects = {named: Object(one.kind, *split_name(named[1])) for named, one in found.items()}
+    parts, taken = parts_of(connection, objects.values(), SUFFIX)
+    about = About("", objects=tuple(objects.values()), parts=parts, taken=taken)
+    sources = dict(given.sources)
+    them: list[Taken] = []
+    for named, unseen in found.items():
+        key = wanted[named]
+        source = sources.get(path.made[key].by.revision)
+        created = any(
+            one.is_about(key) and not one.drops and bool(one.makes or one.passes_over)
+            for one in (source.statements if source else ())
+        )
+        them.append(Taken(key, unseen, put_aside([objects[named]], about), created))
+    # an index of a table that is renamed is renamed with it
+    return tuple(
+        one for one in them if not any(set(one.statements) < set(o.statements) for o in them)
     )
 
 

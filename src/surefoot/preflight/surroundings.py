@@ -4,6 +4,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from surefoot.catalogue.match import Unseen
 from surefoot.schema.fact import Key
 from surefoot.schema.kinds import Kind
 
@@ -95,6 +96,19 @@ class OwnConstraint(msgspec.Struct, frozen=True):
     not_null: bool = False
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """An object of which no fact tells, and that has the name of one that the path creates (`key`).
+
+    `statements` give it another name. `created`: the revision's source shows that it creates it,
+    with or without IF NOT EXISTS.
+    """
+
+    key: Key
+    unseen: Unseen
+    statements: tuple[str, ...]
+    created: bool = False
+
+
 class Surroundings(msgspec.Struct, frozen=True):
     """The server's answers.
 
@@ -113,3 +127,4 @@ class Surroundings(msgspec.Struct, frozen=True):
     dependents: tuple[Dependent, ...] = ()
     invalid: tuple[InvalidIndex, ...] = ()
     constraints: tuple[OwnConstraint, ...] = ()
+    taken: tuple[Taken, ...] = ()

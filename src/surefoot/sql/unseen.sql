@@ -32,6 +32,7 @@ member as (
     join pg_catalog.pg_namespace n on n.nspname = g.schema
     join pg_catalog.pg_type t on t.typnamespace = n.oid and t.typname = g.name
     where g.kind = 'type'
+      and not exists (select from pg_catalog.pg_class c where c.oid = t.typrelid and c.relkind <> 'c') -- a table's
 ),
 found (number, relkind, how, of_schema, of) as (
     select c.number, c.relkind, 'partition', pn.nspname::text, p.relname::text

@@ -1,7 +1,7 @@
 """Objects that have the names of those that pending revisions create."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
@@ -11,7 +11,7 @@ from surefoot.preflight.check import Found, Given
 from surefoot.preflight.created import Created
 from surefoot.preflight.path import Creation, PathChange, UpgradePath
 from surefoot.preflight.rename import renaming
-from surefoot.preflight.surroundings import OwnConstraint
+from surefoot.preflight.surroundings import OwnConstraint, Taken
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind
 from surefoot.schema.kinds import COMMON, Kind, kind_of
@@ -36,7 +36,7 @@ def check(given: Given) -> Found:
     """Return findings for objects of another shape, and remarks for those of the right one."""
     if given.path is None:
         return Found()
-    return collisions(
+    found = collisions(
         given.path,
         given.live,
         given.nearer,
@@ -46,6 +46,8 @@ def check(given: Given) -> Found:
         given.creates,
         Owners(given.others, given.histories, given.version_table),
     )
+    unseen = _unseen(given.path, given.around.taken)
+    return msgspec.structs.replace(found, findings=(*found.findings, *unseen))
 
 
 class Owners(msgspec.Struct, frozen=True):
@@ -375,14 +377,48 @@ def _slots(key: Key, definition: str) -> list[tuple[str, ...]]:
     ]
 
 
-def _other_kinds(path: UpgradePath, there: _There, present: frozenset[Key]) -> list[Finding]:
-    """Return objects whose name a pending revision gives to another kind or table."""
-    wanted = {
+def wanted_slots(path: UpgradePath, live: Container[Key]) -> dict[tuple[str, ...], Key]:
+    """Return the names that pending revisions need free, each with the object that gets it."""
+    return {
         slot: key
         for key, made in path.made.items()
-        if key not in there.live
+        if key not in live
         for slot in _slots(key, made.definition)
     }
+
+
+def _unseen(path: UpgradePath, taken: Iterable[Taken]) -> list[Finding]:
+    """Return what has such a name though no fact tells of it.
+
+    A partition of the application's own table may be one that the revision detaches.
+    """
+    known = {split_name(name) for kind, name in path.known if kind == "relation"}
+    return [
+        _belonging(one, path.made[one.key].by)
+        for one in taken
+        if one.created or one.unseen.how == "extension" or split_name(one.unseen.of) not in known
+    ]
+
+
+def _belonging(one: Taken, by: PathChange) -> Finding:
+    name = one.key[1] if one.key[0] == "relation" else split_name(one.key[1])[-1]
+    how = "if it is yours, give it another name; nothing in it is lost"
+    if one.unseen.how == "extension":
+        how = (
+            "if the extension made it, move the extension to another schema; if you added it, give "
+            "it another name"
+        )
+    return Finding(
+        "object-in-the-way",
+        f"The {one.unseen.kind} {name} is in the way of {by.text}: it is {one.unseen.whose}.",
+        ("with IF NOT EXISTS, the revision would pass it over silently; without, it fails",),
+        next=to_type(how, *one.statements, then="then start again"),
+    )
+
+
+def _other_kinds(path: UpgradePath, there: _There, present: frozenset[Key]) -> list[Finding]:
+    """Return objects whose name a pending revision gives to another kind or table."""
+    wanted = wanted_slots(path, there.live)
     if not wanted:
         return []
     findings: dict[Key, Finding] = {}
