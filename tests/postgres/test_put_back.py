@@ -408,3 +408,71 @@ def test_what_is_to_be_made_by_hand_comes_first(
         run_next(next_of(refused), database, only="alter table")
     done = curious.run("up", "--json", url=database.url())
     assert (done.code, done.json["state"]) == (0, "at-head"), done.err
+
+
+# --- nothing runs twice
+
+
+COUNTED = ("create table t (id int primary key, n int)", "insert into t values (1, 0)")
+COUNTS = "update t set n = n + 1"
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["at head", "below head"])
+def test_a_revision_that_changed_rows_does_not_run_again(
+    application: Application, server: Server, database: Database, below: bool
+) -> None:
+    """The user has dropped all that it made of the structure."""
+    application.revision("r1", None, *COUNTED)
+    application.revision("r2", "r1", "alter table t add d text", COUNTS)
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    if below:
+        application.revision("r3", "r2", "create table pets (id int)")
+        with_catalogue(application, server)
+    database.execute("alter table t drop d")
+    refused = application.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
+    assert "this has run here, and may have changed rows: r2" in seen(refused)
+    assert steps_of(next_of(refused)).sql == ("alter table public.t add column d text;",)
+    assert "only if what r2 did to rows is undone, too" in next_of(refused)
+    run_next(next_of(refused), database, application, only="alter table")
+    assert application.run("up", url=database.url()).code == 0
+    assert database.query("select n from t") == [(1,)]
+
+
+def test_a_revision_that_only_makes_structure_runs_again(
+    application: Application, server: Server, database: Database
+) -> None:
+    application.revision("r1", None, *COUNTED)
+    application.revision("r2", "r1", "alter table t add d text")
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("alter table t drop d")
+    refused = application.run("up", "--json", url=database.url())
+    assert steps_of(next_of(refused)).commands == ("surefoot adopt r1",)
+    run_next(next_of(refused), database, application, only="surefoot adopt")
+    assert application.run("up", url=database.url()).code == 0
+
+
+def test_a_revision_that_has_just_run_does_not_run_again(
+    application: Application, server: Server, database: Database
+) -> None:
+    """It skips its table here, for a reason that nobody sees, and ends in the structure of r1."""
+    application.revision("r1", None, *COUNTED)
+    application.revision(
+        "r2",
+        "r1",
+        body="if not op.get_bind().exec_driver_sql('select * from t where n = 7').first():\n"
+        "    op.execute('create table z (id int)')\n"
+        f"op.execute({COUNTS!r})",
+    )
+    with_catalogue(application, server)
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute("update t set n = 7")
+    failed = application.run("up", "--json", url=database.url())
+    assert (failed.code, failed.error) == (6, "structure-not-reached"), failed.out
+    assert steps_of(next_of(failed)).sql == ("create table public.z (id integer);",)
+    assert "surefoot adopt r1" not in next_of(failed)
+    run_next(next_of(failed), database, only="create table")
+    assert application.run("up", url=database.url()).code == 0
+    assert database.query("select n from t") == [(8,)]

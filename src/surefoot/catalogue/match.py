@@ -205,6 +205,10 @@ class Identification(msgspec.Struct, frozen=True):
     """Accepted differences that still exist. They stop nothing."""
     vetoed: tuple[str, ...] = ()
     """Revisions that have run by the journal, and that are in none of `exact`."""
+    again: tuple[str, ...] = ()
+    """Revisions above one of `exact` that have run here by the journal, and may change rows: if
+    they ran again, they would change them twice.
+    """
     early: tuple[Difference, ...] = ()
     """Differences of `recorded` that exist before the pending revision that makes them."""
     begun: bool = False

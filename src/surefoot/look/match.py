@@ -192,6 +192,7 @@ class Cataloguing:
                 others=others,
             )
         standing = identifier.standing()
+        again = self._again(seen, catalogue, standing) if known else ()
         if known and not standing.exact:
             # The structure is no other revision's; an unknown order of branches contradicts no row.
             recorded = identifier.stand(history.applied(rows), unseen_is_doubtful=True)
@@ -208,8 +209,9 @@ class Cataloguing:
             own=own,
             recorded=recorded,
             back=put_back(catalogue, identifier, history.applied(rows), facts, complete, ask)
-            if known and kept is None and not standing.exact
+            if known and kept is None and (again or not standing.exact)
             else Restoration(),
+            again=again,
             asked=held,
             ahead=ahead,
             early=early,
@@ -248,6 +250,23 @@ class Cataloguing:
             Taken(*key, by)
             for fact in self.live
             if (by := made.get(key := (fact.kind, fact.name))) and key not in own
+        )
+
+    def _again(
+        self, seen: DatabaseState, catalogue: Catalogue, standing: Identification
+    ) -> tuple[str, ...]:
+        """Return the applied revisions that have run here, may change rows, and would run again if
+        the revision were recorded whose structure this is.
+        """
+        history = catalogue.history
+        applied = history.applied(row for row in seen.rows if row)
+        above = {id for one in standing.exact for id in applied - history.applied(one.rows)}
+        return tuple(
+            one.id
+            for one in seen.journaled
+            if one.sha256
+            and one.id in above
+            and ((source := self._source(one.id)) is None or not source.structural)
         )
 
     def _complete(self, seen: DatabaseState) -> Callable[[str], bool]:

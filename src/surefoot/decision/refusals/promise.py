@@ -119,27 +119,60 @@ def put_below(facts: Facts) -> tuple[tuple[str, str], ...]:
     return tuple(dict(found).items())
 
 
-def promise_next(facts: Facts, standing: Identification) -> str:
-    """Return the next step if the rows are head's and the structure isn't."""
+def promise_next(facts: Facts, standing: Identification, *, ran_now: bool = False) -> str:
+    """Return the next step if the rows are head's and the structure isn't.
+
+    `ran_now`: this run has applied them. Then nothing is to run again: it would end the same way.
+    """
     promise = standing.promise
     assert promise is not None
     rows = shlex.join(str(row) for row in facts.database.rows)
     if promise.absent:
         return _install_anew(facts, standing)
-    if standing.exact:
-        stands = (standing.chosen,) if standing.chosen else standing.exact
-        commands = naming("adopt", stands)
-        return to_type(
-            one_of("record the revision that the structure matches", commands),
-            *commands,
-            then="then start again: surefoot up runs the pending revisions",
-        )
+    if standing.exact and not standing.again and not ran_now:
+        return record(standing)
     by_hand = _by_hand_text(facts, promise)
     checking = [_with_file(facts, revision) for revision in promise.doubtful[:_A_FEW]]
     if len(promise.doubtful) > _A_FEW:
         checking.append(f"the {len(promise.doubtful) - _A_FEW:,} others above")
     accept = f"surefoot adopt {rows} --accept-difference"
-    return put_back(promise.back, by_hand, accept, checking)
+    next = put_back(promise.back, by_hand, accept, checking)
+    return next if ran_now else f"{next}{or_again(standing)}"
+
+
+def record(standing: Identification) -> str:
+    """Return how to record the revision that the structure matches, and continue from there."""
+    stands = (standing.chosen,) if standing.chosen else standing.exact
+    commands = naming("adopt", stands)
+    return to_type(
+        one_of("record the revision that the structure matches", commands),
+        *commands,
+        then="then start again: surefoot up runs the pending revisions",
+    )
+
+
+def again_lines(standing: Identification) -> list[str]:
+    """Say which revisions must not run again just because their structure is gone."""
+    if not standing.again:
+        return []
+    names = ", ".join(standing.again[:_A_FEW])
+    return [
+        f"by surefoot's journal, this has run here, and may have changed rows: {names}; if it ran "
+        "again, it might change them twice"
+    ]
+
+
+def or_again(standing: Identification) -> str:
+    """Return the other way: these revisions run again, which is right only in one case."""
+    if not standing.again:
+        return ""
+    commands = naming("adopt", (standing.chosen,) if standing.chosen else standing.exact)
+    names = ", ".join(standing.again[:_A_FEW])
+    text = (
+        f"Or, only if what {names} did to rows is undone, too (an older backup of the tables was "
+        "restored, for example), let it run again"
+    )
+    return "\n" + to_type(one_of(text, commands), *commands, then="then start again")
 
 
 def put_back(back: Restoration, by_hand: str, accept: str, doubtful: Sequence[str] = ()) -> str:

@@ -8,7 +8,15 @@ from surefoot.catalogue.match import Identification, Match, StructureLook, Taken
 from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import DatabaseState, Facts
 from surefoot.decision.ownership import histories_among, histories_text
-from surefoot.decision.refusals.promise import broken_lines, promise_next, put_back, unrun_lines
+from surefoot.decision.refusals.promise import (
+    again_lines,
+    broken_lines,
+    or_again,
+    promise_next,
+    put_back,
+    record,
+    unrun_lines,
+)
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.schema.fact import SchemaFact, table
@@ -229,16 +237,6 @@ def _table_of(one: Taken) -> str | None:
     return table(SchemaFact(one.kind, one.name, ""))
 
 
-def _record(stands: tuple[Match, ...]) -> str:
-    """Return how to record the revision that the structure matches, and continue from there."""
-    commands = naming("adopt", stands)
-    return to_type(
-        one_of("record the revision that the structure matches", commands),
-        *commands,
-        then="then start again: surefoot up runs the pending revisions",
-    )
-
-
 def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
     """A `surefoot down` was cut off between two transactions."""
     over = ", ".join(facts.database.reversing)
@@ -297,7 +295,7 @@ def contradicted(facts: Facts) -> Finding:
                 f"the structure is exactly that of {', or of '.join(names[:8])}",
                 f"the catalogue doesn't know that of {rows}: it begins with the init scripts",
             ),
-            next=_record(standing.exact),
+            next=record(standing),
         )
     if standing.promise is not None:
         return _not_heads(facts, standing, standing.recorded)
@@ -313,7 +311,9 @@ def contradicted(facts: Facts) -> Finding:
         seen.append(
             f"the structure is exactly that of {which}: {facts_match(standing.exact[0].matching)}"
         )
-        next = _record(standing.exact)
+    seen += again_lines(standing)
+    if standing.exact and not standing.again:
+        next = record(standing)
     else:
         nearest = standing.nearest[0] if standing.nearest else recorded
         if len(nearest.differences) < len(recorded.differences):
@@ -331,6 +331,7 @@ def contradicted(facts: Facts) -> Finding:
                 then="then start again",
             )
         )
+        next += or_again(standing)
     needs = facts.preflight.needs if facts.preflight else ()
     seen += difference_lines(recorded.differences, _SHOWN, _WIDTH, needs)
     seen += _others_lines(standing)
@@ -359,6 +360,7 @@ def _not_heads(facts: Facts, standing: Identification, recorded: Match) -> Findi
         seen.append(
             f"the structure is exactly that of {which}: {facts_match(standing.exact[0].matching)}"
         )
+        seen += again_lines(standing)
     elif standing.nearer_elsewhere:
         nearest = standing.nearest[0]
         seen.append(f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different")
@@ -402,7 +404,7 @@ def structure_not_reached(facts: Facts, committed: int) -> Finding:
     next = "surefoot drift shows every difference"
     if promise is not None:
         lines = broken_lines(promise) or lines
-        next = promise_next(facts, standing)
+        next = promise_next(facts, standing, ran_now=True)
     return Finding(
         "structure-not-reached",
         f"Every revision ran, but the structure is not that of {revision_text(recorded)}.",
