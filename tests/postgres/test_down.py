@@ -397,3 +397,37 @@ def test_what_ran_without_surefoot_has_none_in_an_older_image(
     assert "with the newer image" in text(result)
     assert database.dump() == before
     assert shop.run("down", "--to", R1, "--yes", url=database.url()).code == 0
+
+
+@pytest.mark.parametrize("undone", [True, False], ids=["undone", "only stamped"])
+def test_a_whole_table_that_a_downgrade_leaves_is_cleaned_up(
+    application: Application, database: Database, server: Server, undone: bool
+) -> None:
+    """Its structure is another revision's by more than one object. If only the row was changed, it
+    may be in use.
+    """
+    application.revision("r1", None, "create table a (id int primary key)")
+    application.revision(
+        "r2",
+        "r1",
+        "create table if not exists shared (id int primary key, v text)",
+        "create table b (id int primary key)",
+        downgrade="op.execute('drop table b')",
+    )
+    with_catalogue(application, server)
+    up(application, database)
+    if undone:
+        result = application.run(
+            "down", "--to", "r1", "--yes", "--accept-data-loss", url=database.url()
+        )
+        assert result.code == 0, result.err
+        assert "surefoot cleanup shows and drops them" in text(result)
+    else:
+        database.execute("update alembic_version set version_num = 'r1'; drop table b")
+    result = application.run("cleanup", "--yes", "--json", url=database.url())
+    if not undone:
+        assert (result.code, result.error) == (4, "structure-contradicts-revision"), result.out
+        return
+    assert result.code == 0, result.err
+    assert "public.shared" not in database.tables()
+    up(application, database)

@@ -51,7 +51,7 @@ def _decided(facts: Facts, remains: Remains, *, trust_journal: bool) -> Decision
     state = classify(facts)
     if state in _NEWER:
         return Refused(state, (_newer(facts),))
-    if state not in (State.AT_HEAD, State.BEHIND):
+    if state not in (State.AT_HEAD, State.BEHIND) and not _only_left(facts, state, remains):
         if state in REFUSALS:
             return Refused(state, (REFUSALS[state](facts),))
         return Refused(state, (_no_row(),))
@@ -76,6 +76,20 @@ def _decided(facts: Facts, remains: Remains, *, trust_journal: bool) -> Decision
         f"{_called(one)} was made by revision {one.revision}" for one in going if one.statements
     )
     return Ready(state, Plan((step,), facts.fingerprint, (*made, *stays)))
+
+
+def _only_left(facts: Facts, state: State, remains: Remains) -> bool:
+    """Whether the structure differs from that of the version rows only by what undone revisions
+    have left.
+
+    A revision that isn't applied by the rows, and was not undone, may be applied all the same.
+    """
+    recorded = facts.standing.recorded if facts.standing else None
+    if state is not State.CONTRADICTED or recorded is None or facts.database.reversing:
+        return False
+    ran = {one.id for one in facts.database.journaled}
+    left = {one.key for one in remains.left if one.revision not in ran}
+    return all((one.kind, one.name) in left for one in recorded.differences)
 
 
 def _called(one: Leftover) -> str:
