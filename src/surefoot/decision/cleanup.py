@@ -12,6 +12,7 @@ from surefoot.decision.decide import (
     without_required_catalogue,
 )
 from surefoot.decision.facts import Facts
+from surefoot.decision.ownership import histories_among
 from surefoot.decision.plan import Clear, Plan
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.downgrade import revoking
@@ -82,13 +83,17 @@ def _only_left(facts: Facts, state: State, remains: Remains) -> bool:
     """Whether the structure differs from that of the version rows only by what undone revisions
     have left.
 
-    A revision that isn't applied by the rows, and was not undone, may be applied all the same.
+    A revision that isn't applied by the rows, and was not undone, may be applied all the same. And
+    if another application keeps its history here, the objects may be that one's.
     """
-    recorded = facts.standing.recorded if facts.standing else None
+    standing = facts.standing
+    recorded = standing.recorded if standing else None
     if state is not State.CONTRADICTED or recorded is None or facts.database.reversing:
         return False
+    if standing is not None and histories_among(standing.own):
+        return False
     ran = {one.id for one in facts.database.journaled}
-    left = {one.key for one in remains.left if one.revision not in ran}
+    left = {one.key for one in remains.left if one.expected and one.revision not in ran}
     return all((one.kind, one.name) in left for one in recorded.differences)
 
 

@@ -18,7 +18,8 @@ from surefoot.schema.kinds import Kind, rank
 class Leftover(msgspec.Struct, frozen=True):
     """An existing object: its name, its definition, the revision that made it.
 
-    `statements` drop it (none: it goes with another); `kept` says why it isn't dropped.
+    `statements` drop it (none: it goes with another); `kept` says why it isn't dropped. `expected`:
+    the revision's downgrade was known to leave it.
     """
 
     kind: Kind
@@ -27,6 +28,7 @@ class Leftover(msgspec.Struct, frozen=True):
     revision: str
     statements: tuple[str, ...] = ()
     kept: str = ""
+    expected: bool = False
 
     @property
     def key(self) -> Key:
@@ -51,6 +53,7 @@ def leftovers(
 
     `known` are the names that the applied revisions have.
     """
+    kept = tuple(kept)
     made: dict[Key, str] = {}
     changed: dict[Key, str] = {}
     for one in kept:
@@ -72,6 +75,8 @@ def leftovers(
         Leftover(*key, live[key], id, kept="it isn't as the revision made it")
         for key, id in changed.items()
     ]
+    expected = {change.key for one in kept for change in one.left}
+    found = [msgspec.structs.replace(one, expected=one.key in expected) for one in found]
     return tuple(sorted(found, key=lambda one: (-rank(_as_ranked(one)), one.name)))
 
 

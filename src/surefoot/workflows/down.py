@@ -5,18 +5,24 @@ import msgspec
 from surefoot.catalogue.differences import difference_lines
 from surefoot.decision.downgrade import decide_going_back
 from surefoot.decision.facts import Facts
+from surefoot.decision.ownership import histories_among
 from surefoot.decision.plan import Downgrade, Plan
 from surefoot.decision.request import Request
 from surefoot.errors import Finding, SurefootError
 from surefoot.look.downgrade import observe_retreat
 from surefoot.look.survey import Application
 from surefoot.model.outcome import Outcome
+from surefoot.model.states import State
 from surefoot.workflows.job import Job, Looked
 from surefoot.workflows.last_look import mark_end, triggers_named
 from surefoot.workflows.workspace import Workspace
 
 _SHOWN, _WIDTH = 12, 80
 _LEFT = "some objects remain: surefoot cleanup shows and drops them"
+_LEFT_BESIDE = (
+    "some objects remain: surefoot drift shows them. Another application keeps its history here "
+    "and may use them, so surefoot cleanup doesn't drop them"
+)
 
 
 def going_back(workspace: Workspace, asked: Application, request: Request) -> Job:
@@ -63,7 +69,9 @@ def _seen_below(
             finding = triggers_named(workspace, finding, facts, step.rows) or finding
         return msgspec.structs.replace(outcome, findings=(finding,))
     if any(one.reversal.left for one in step.undo):
-        return msgspec.structs.replace(outcome, remarks=(_LEFT,))
+        beside = facts.standing is not None and histories_among(facts.standing.own)
+        left = _LEFT_BESIDE if beside and decision.state is State.CONTRADICTED else _LEFT
+        return msgspec.structs.replace(outcome, remarks=(left,))
     return outcome
 
 
