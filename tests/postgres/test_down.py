@@ -114,6 +114,29 @@ def test_a_goal_must_be_below(shop: Application, database: Database, word: str) 
     assert shop.run("down", "--to", R1, "--yes", url=database.url()).code == 0
 
 
+def test_without_a_version_row_there_is_nothing_to_go_back_from(
+    shop: Application, database: Database
+) -> None:
+    """Whatever the goal is: the refusal says that no revision is recorded, and how to record it."""
+    up(shop, database)
+    database.execute("drop table alembic_version")
+    for goal in ("base", R1, "-1"):
+        result = shop.run("down", "--to", goal, "--yes", "--json", url=database.url())
+        assert (result.code, result.error) == (4, "unversioned-database"), result.err
+    assert "No revision is recorded" in text(result)
+    assert R3 in text(result)
+    run_next(next_of(result), database, shop)
+    assert shop.run("down", "--to", "-1", "--yes", url=database.url()).code == 0
+    assert database.query("select version_num from alembic_version") == [(R2,)]
+
+
+def test_an_empty_database_has_nothing_to_go_back_from(
+    shop: Application, database: Database
+) -> None:
+    result = shop.run("down", "--to", "-1", "--yes", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "nothing-to-compare"), result.err
+
+
 @pytest.mark.slow
 @pytest.mark.provokes("no-way-back")
 @pytest.mark.follows("no-way-back")

@@ -60,6 +60,8 @@ def observe_retreat(
     unknown = history.unknown(seen.rows)
     if unknown:
         return facts, DowngradeAssessment(unknown=unknown), ()
+    if not rows:
+        return facts, DowngradeAssessment(), ()  # refused: nothing says where it stands
     applied = history.applied(rows)
     goal = aim(history, rows, words, code.heads)
     own = frozenset(code.revisions)

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable
 
-from surefoot.catalogue.differences import difference_lines
+from surefoot.catalogue.differences import difference_lines, revision_text
 from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost, Unverified
 from surefoot.decision.facts import Facts
 from surefoot.decision.refusals import REFUSALS
@@ -23,6 +23,15 @@ def not_from_here(facts: Facts, state: State) -> Finding:
     """The state doesn't allow undoing revisions."""
     if state is State.EMPTY:
         return Finding("nothing-to-compare", "The database is empty: there is nothing to undo.")
+    if state is State.IDENTIFIED:
+        stand = facts.standing.chosen if facts.standing else None
+        assert stand is not None
+        return Finding(
+            "unversioned-database",
+            "No revision is recorded, so there is none to go back from.",
+            (f"the structure is that of {revision_text(stand)}",),
+            next=to_type("record it", "surefoot adopt", then="then run surefoot down again"),
+        )
     return REFUSALS[state](facts) if state in REFUSALS else REFUSALS[State.CONTRADICTED](facts)
 
 
