@@ -490,3 +490,17 @@ def test_a_downgrade_that_worked(application: Application, server: Server) -> No
     again = check(application, server)
     assert again.code == 0, again.out
     assert "+ relation public.pets table" in text
+
+
+def test_a_script_location_that_is_filled_in_later(
+    application: Application, server: Server
+) -> None:
+    """The file is a template, as MLflow's is: there is no such directory to write into."""
+    application.linear()
+    application.write("alembic.ini", "[alembic]\nscript_location = {alembic_dir}\n")
+    result = build(application, server)
+    assert (result.code, result.error) == (4, "history-unreadable"), result.err
+    assert "script_location is {alembic_dir}" in told(result, "history-unreadable")
+    assert 'alembic = "…" in surefoot.toml' in next_of(result)
+    application.config('alembic = "migrations"\n')
+    assert built(application, server).is_file()

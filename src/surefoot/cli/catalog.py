@@ -100,10 +100,14 @@ def build_command(
     from surefoot.catalogue.removed import no_longer_recognised, with_removed
     from surefoot.catalogue.write import dumps
     from surefoot.look.catalogue import require_writable, write_catalogue
+    from surefoot.look.code import catalogue_file, find_ini, require_script_directory
     from surefoot.report.catalogue import built_lines, classes, labelled
     from surefoot.system.files import shown
 
-    file = _file(config_file)
+    project = load_project(config_file)
+    ini = find_ini(project)
+    require_script_directory(ini)
+    file = catalogue_file(project, ini)
     require_writable(file)
     before = _before(file)
     built = _build(context, config_file, servers, stepwise, no_downgrade)

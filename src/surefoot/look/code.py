@@ -30,6 +30,7 @@ from surefoot.revision_source.ini import (
 )
 from surefoot.scripts.file import hashed, sha256_of
 from surefoot.scripts.header import ScriptFile
+from surefoot.system.files import shown
 
 CATALOGUE_NAME = "surefoot-catalog.txt"
 _READS_PYPROJECT = (1, 16)
@@ -163,6 +164,24 @@ def _require_readable_by_alembic(ini: IniFile) -> None:
             "write script_location into an alembic.ini; or, beside surefoot",
             "pip install 'alembic>=1.16'",
         ),
+    )
+
+
+def require_script_directory(ini: IniFile | None) -> None:
+    """Require that what `script_location` names exists, before anything is written there.
+
+    Raises SurefootError `history-unreadable`.
+    """
+    directory = ini.script_directory() if ini is not None else None
+    if ini is None or directory is None or directory.is_dir():
+        return
+    raise SurefootError(
+        "history-unreadable",
+        f"The application's script directory doesn't exist: {shown(directory)}.",
+        seen=[f"script_location is {ini.get('script_location')}, in {shown(ini.file)}"],
+        database=NOT_REACHED,
+        next="correct script_location. If the application fills it in when it runs, name the "
+        'directory that has env.py instead: alembic = "…" in surefoot.toml',
     )
 
 
