@@ -7,7 +7,7 @@ import pytest
 
 from surefoot.postgres.embedded import Server
 from tests.support.database import Database
-from tests.support.next_steps import steps_of
+from tests.support.next_steps import next_of, run_next, steps_of
 from tests.support.project import Application, Result
 
 MODELS = """\
@@ -293,6 +293,44 @@ def test_learn_from_a_database(
     other_database.execute(CREATE_ALL + "create table mine (id int);" + STAMP.format("r2"))
     is_clean_at_head(application, other_database, "r2")
     assert Path(script).is_file()
+
+
+def test_a_structure_of_create_all_that_no_origin_names(
+    application: Application, server: Server, database: Database, other_database: Database
+) -> None:
+    """No SQL that would undo it: the maintainer makes it known, and the operator may accept it."""
+    columns = [f"c{number}" for number in range(30)]
+    made = ", ".join(f"{name} int not null default 0" for name in columns)
+    application.revision("r1", None, f"create table wide (id int primary key, {made})")
+    alike = ", ".join(f"d{number} int" for number in range(30))
+    application.revision("r2", "r1", f"create table alike ({alike})")
+    build(application, server)
+    plain = ", ".join(f"{name} int" for name in columns)
+    create_all = f"create table wide (id int primary key, {plain}); create table alike ({alike});"
+    create_all += STAMP.format("r2")
+    database.execute(create_all)
+    other_database.execute(create_all)
+    results = [
+        application.run(command, "--json", url=database.url())
+        for command in ("status", "plan", "up")
+    ]
+    (first, *others) = [next_of(result).partition("\nOr, without a shell")[0] for result in results]
+    assert others == [first, first]
+    assert "create_all()" in first
+    steps = steps_of(first)
+    assert not steps.sql
+    learn, accept = steps.commands
+    # the operator's way
+    run_next(first, database, application, only=accept)
+    assert application.run("up", url=database.url()).code == 0
+    # the maintainer's way
+    words = learn.replace("URL", other_database.url()).split()[1:]
+    learned = application.run(*words)
+    assert learned.code == 0, learned.err
+    lines = learned.out.splitlines()
+    application.config("\n".join(line.strip() for line in lines[lines.index("  [[origins]]") :]))
+    build(application, server)
+    is_clean_at_head(application, other_database, "r2")
 
 
 @pytest.mark.parametrize("name", ["../outside", "a b", ".hidden", "sub/dir"])

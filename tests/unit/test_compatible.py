@@ -501,6 +501,28 @@ def test_what_belongs_to_a_missing_table_is_told_once() -> None:
     assert "schema p" in told(schema)[0]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "constraint  t.t_check  CHECK (name <> ''::text)",
+        "constraint  t.t_price  FOREIGN KEY (id) REFERENCES p.u(id)",
+    ],
+)
+@pytest.mark.parametrize("own_head", [True, False])
+def test_what_refuses_other_rows_is_told_once(changed: str, own_head: bool) -> None:
+    """It is neither gone nor an addition: it is different."""
+    found = fact(changed)
+    live = tuple(f for f in FACTS if f.name != found.name)
+    assert len(live) < len(FACTS)
+    verdict = compatible(state_of(FACTS), (*live, found), own_head=own_head)
+    (told,) = (one for one in (*verdict.breaks, *verdict.remarks) if one.name == found.name)
+    assert told in verdict.breaks
+    assert told.found == found.definition
+    assert told.expected not in (None, found.definition)
+    assert "no longer refuses" not in told.why
+    assert "gone" not in told.why
+
+
 def test_variants_are_as_good_as_each_other() -> None:
     """One of several definitions is enough; what may be missing may be missing."""
     text, number = SchemaFact("column", "p.t.a", "text"), SchemaFact("column", "p.t.a", "integer")

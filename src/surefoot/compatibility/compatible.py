@@ -7,6 +7,8 @@ is new. If no rule knows, the answer is no.
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from surefoot.catalogue.catalogue import Catalogue, State, facts_of, state
 from surefoot.catalogue.match import Issue, Verdict
 from surefoot.compatibility.additions import added
@@ -46,16 +48,24 @@ def verdict(catalogue: Catalogue, live: Iterable[SchemaFact]) -> Verdict | None:
 
 
 def _once(promised: Iterator[WeighedIssue], new: Iterator[WeighedIssue]) -> Iterator[WeighedIssue]:
-    """Leave out additions whose names the promised side has reported, unless they are worse."""
-    seen: dict[tuple[str, str], Weight] = {}
-    for told in promised:
-        before = seen.get((told.kind, told.name), Weight.REMARK)
-        seen[told.kind, told.name] = max(before, told.weight)
-        yield told
-    for told in new:
-        heaviest = seen.get((told.kind, told.name))
-        if heaviest is None or told.weight > heaviest:
-            yield told
+    """Report each name once: as what it should be, for the heaviest reason.
+
+    What was promised in another form is seen from both sides: as what is missing, and as an
+    addition, which may be worse.
+    """
+    told: dict[tuple[str, str], list[WeighedIssue]] = {}
+    for one in promised:
+        told.setdefault((one.kind, one.name), []).append(one)
+    for one in new:
+        before = told.get((one.kind, one.name), [])
+        heaviest = max(before, key=lambda each: each.weight, default=None)
+        if heaviest is None:
+            yield one
+        elif one.weight > heaviest.weight:
+            worse = msgspec.structs.replace(heaviest, weight=one.weight, why=one.why)
+            before[before.index(heaviest)] = worse
+    for every in told.values():
+        yield from every
 
 
 def _sorted(breaches: list[Issue]) -> tuple[Issue, ...]:

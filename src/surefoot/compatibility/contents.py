@@ -53,8 +53,11 @@ def kept_contents(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
 
 def _kept(live: SchemaIndex, owner: str, key: Key, expected: str) -> Iterator[Found]:
     kind = key[0]
+    gone = "it no longer refuses anything"
+    if key in live.definitions:
+        gone = "it is different, and may accept rows that it should refuse"
     if (key_of := foreign_key(expected)) is not None and kind == "constraint":
-        yield from _kept_foreign_key(live, owner, key_of)
+        yield from _kept_foreign_key(live, owner, key_of, gone)
     elif (what := unique(kind, expected)) is not None:
         yield from _kept_unique(live, owner, key, what)
     elif any(alike(kind, expected, found) for _, found in live.of(owner, kind)):
@@ -67,7 +70,7 @@ def _kept(live: SchemaIndex, owner: str, key: Key, expected: str) -> Iterator[Fo
         elif any(found == expected + _NOT_VALID for _, found in live.of(owner, kind)):
             yield _REMARK, _UNCHECKED
         else:
-            yield _LACKS, "it no longer refuses anything"
+            yield _LACKS, gone
     elif kind == "constraint":
         yield _BREAKS, "the code may rely on it to refuse rows, and it is gone"
     else:
@@ -90,7 +93,9 @@ def _kept_unique(live: SchemaIndex, owner: str, key: Key, what: Unique) -> Itera
         yield _REMARK, "it has another name or is an index now: ON CONFLICT ON CONSTRAINT fails"
 
 
-def _kept_foreign_key(live: SchemaIndex, owner: str, key: ForeignKey) -> Iterator[Found]:
+def _kept_foreign_key(
+    live: SchemaIndex, owner: str, key: ForeignKey, gone: str
+) -> Iterator[Found]:
     there = [
         found
         for _, definition in live.of(owner, "constraint")
@@ -99,7 +104,7 @@ def _kept_foreign_key(live: SchemaIndex, owner: str, key: ForeignKey) -> Iterato
     ]
     same = [found for found in there if (found.update, found.delete) == (key.update, key.delete)]
     if not there and not (key.update or key.delete):
-        yield _LACKS, "it no longer refuses anything"
+        yield _LACKS, gone
     elif not there:
         yield _BREAKS, "the code may rely on its action, and it is gone"
     elif not same and (key.update or key.delete):

@@ -1,5 +1,6 @@
 """Say what a structure lacks of head's promise, and what to do about it."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from surefoot.schema.names import quote_name, split_name
 
 _SHOWN, _WIDTH = 20, 80  # lines about missing objects, characters of a definition
 _A_FEW = 8  # lines of a warning
+_MOST = 20  # statements that correct a structure; what needs more was made in another way
+_MAKES_TABLE = re.compile(r"create table ").match
 
 
 def broken_lines(promise: Promise) -> list[str]:
@@ -190,6 +193,8 @@ def put_back(back: Restoration, by_hand: str, accept: str, doubtful: Sequence[st
             accept,
             then="then start again",
         )
+    if len(back.statements) > _MOST and not any(map(_MAKES_TABLE, back.statements)):
+        return _as_of_create_all(accept)
     text = "put back what is missing or changed, as the tables' owner"
     if doubtful:
         text = f"{checked}, and {text}"
@@ -200,6 +205,26 @@ def put_back(back: Restoration, by_hand: str, accept: str, doubtful: Sequence[st
         *back.statements,
         then=to_type(
             " ".join(["Then start again.", *back.notes, "Or, to accept the difference"]), accept
+        ),
+    )
+
+
+def _as_of_create_all(accept: str) -> str:
+    """Return the next step if every table is there, and very much of it differs.
+
+    The SQL would undo what the application itself has made.
+    """
+    rows = shlex.split(accept)[2:-1]
+    revision = rows[0] if len(rows) == 1 else "REVISION"
+    return to_type(
+        "if a release installed this database with create_all(), make its structure known as an "
+        "origin, where the application is developed",
+        f"surefoot catalog learn --from URL --as {shlex.quote(revision)}",
+        then=to_type(
+            "Or, to accept the differences in this database only",
+            accept,
+            then="then start again. Otherwise restore a backup, or correct them: surefoot drift "
+            "shows every difference",
         ),
     )
 
