@@ -12,6 +12,7 @@ from surefoot.postgres.turn import CLASS, LOCK
 from tests import starts
 from tests.support import catalogues
 from tests.support.database import Database
+from tests.support.next_steps import run_next, steps_of
 from tests.support.project import ASYNC_ENV, Application
 
 DRIVER = "postgresql+psycopg"
@@ -638,3 +639,164 @@ def test_what_is_nearer_to_a_later_revision_is_not_run_again(
     assert result.code == 4
     assert result.json["findings"][0]["code"] == "structure-contradicts-revision"
     assert database.query("select amount from people") == [(500,)]
+
+
+def five(application: Application, server: Server) -> None:
+    """Three tables, whose revisions would fail if they ran again."""
+    application.revision("r1", None, "create table people (id int primary key, name text)")
+    application.revision("r2", "r1", "alter table people add note text")
+    for number, table in ((3, "pets"), (4, "toys"), (5, "shops")):
+        application.revision(
+            f"r{number}",
+            f"r{number - 1}",
+            f"create table {table} (id int primary key, a int, b int, c text)",
+            f"create index {table}_a on {table} (a)",
+        )
+    catalogue(application, server)
+
+
+@pytest.mark.parametrize("by", ["surefoot", "alembic"])
+@pytest.mark.parametrize("lost", ["people drop column note", "pets drop column c"])
+def test_a_wrong_row_and_a_difference(
+    application: Application, server: Server, database: Database, by: str, lost: str
+) -> None:
+    """The version row was restored from before; the structure is nearly head's. That is what is
+    recorded, and nothing is renamed.
+    """
+    five(application, server)
+    if by == "surefoot":
+        assert application.run("up", url=database.url()).code == 0
+    else:
+        application.alembic("upgrade", "head", url=database.url(DRIVER))
+    database.execute(f"update alembic_version set version_num = 'r2'; alter table {lost}")
+    tables = database.tables()
+    for command in ("status", "plan", "up"):
+        result = application.run(command, "--json", url=database.url())
+        (finding,) = result.json["findings"]
+        assert finding["code"] == "structure-contradicts-revision", (command, result.err)
+    seen = "\n".join(finding["seen"])
+    assert "nearest is r5, 1 different" in seen
+    assert f"{lost.split()[0]}.{lost.split()[-1]}" in seen
+    assert ("journal says that r3, r4, r5 have run here" in seen) == (by == "surefoot")
+    steps = steps_of(finding["next"])
+    first, second = steps.commands
+    assert not steps.sql
+    assert first == "surefoot adopt r5 --accept-difference"
+    assert second == "surefoot adopt r2 --accept-difference"
+    word, _ = (line.partition("=")[2] for line in steps.lines if line.startswith("SUREFOOT_"))
+    assert any("adopt revision r5" in line for line in finding["seen"])
+    run_next(finding["next"], database, application, only=first)
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["current"]) == (0, ["r5"]), result.err
+    assert [name for name in database.tables() if name != "surefoot.journal"] == [
+        name for name in tables if name != "surefoot.journal"
+    ]
+    assert word.startswith("adopt-accept-")
+
+
+def test_the_word_for_the_nearest_revision(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Without a shell: the first word approves it."""
+    five(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute(
+        "update alembic_version set version_num = 'r2'; alter table people drop column note"
+    )
+    (finding,) = application.run("up", "--json", url=database.url()).json["findings"]
+    (first, _) = (
+        line for line in steps_of(finding["next"]).lines if line.startswith("SUREFOOT_APPROVE")
+    )
+    name, _, word = first.partition("=")
+    result = application.run("up", "--json", url=database.url(), env={name: word})
+    assert (result.code, result.json["current"]) == (0, ["r5"]), result.err
+
+
+@pytest.mark.parametrize("by", ["surefoot", "alembic"])
+def test_a_wrong_row_and_a_revision_that_leaves_no_trace(
+    application: Application, server: Server, database: Database, by: str
+) -> None:
+    """r6 changes only rows: both may be right, and the journal's comes first."""
+    application.revision("r6", "r5", "update people set name = 'x' where name is null")
+    five(application, server)
+    if by == "surefoot":
+        (application.root / "migrations/versions/r6.py").rename(application.root / "later.py")
+        assert application.run("up", url=database.url()).code == 0
+        (application.root / "later.py").rename(application.root / "migrations/versions/r6.py")
+    else:
+        application.alembic("upgrade", "r5", url=database.url(DRIVER))
+    database.execute(
+        "update alembic_version set version_num = 'r2'; alter table people drop column note"
+    )
+    (finding,) = application.run("up", "--json", url=database.url()).json["findings"]
+    named = [line.split()[2] for line in steps_of(finding["next"]).commands]
+    assert named == (["r5", "r6", "r2"] if by == "surefoot" else ["r6", "r5", "r2"])
+    (first,) = (line for line in steps_of(finding["next"]).commands if "adopt r5 " in line)
+    run_next(finding["next"], database, application, only=first)
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["current"]) == (0, ["r6"]), result.err
+    assert [d["name"] for d in result.json["done"]] == ["r6"]
+
+
+@pytest.mark.parametrize("lost", ["people drop column note", "pets drop column c"])
+def test_a_wrong_row_that_was_accepted_is_still_told(
+    application: Application, server: Server, database: Database, lost: str
+) -> None:
+    five(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute(f"update alembic_version set version_num = 'r2'; alter table {lost}")
+    adopted = application.run("adopt", "r2", "--accept-difference", "--yes", url=database.url())
+    assert adopted.code == 0, adopted.err
+    findings = application.run("up", "--json", url=database.url()).json["findings"]
+    assert findings
+    for finding in findings:
+        assert any("the structure is nearer to that of r5" in line for line in finding["seen"])
+
+
+@pytest.mark.parametrize("extra", ["", "alter table shops add mine text"])
+def test_a_wrong_row_below_the_init_scripts(
+    application: Application, server: Server, database: Database, extra: str
+) -> None:
+    """The catalogue begins with head, and an index is gone: nothing runs again."""
+    tables = ("people", "pets", "toys", "shops")
+    below = None
+    for number, table in enumerate(tables, start=1):
+        made = f"create table {table} (id int primary key, a int, b int)"
+        body = f"op.execute({made!r})" if number > 1 else "raise RuntimeError"
+        application.revision(f"r{number}", below, body=body)
+        below = f"r{number}"
+    script = "".join(f"create table {t} (id int primary key, a int, b int);\n" for t in tables)
+    application.write("init.sql", script + "create index shops_a on shops (a);\n")
+    application.config('init = ["init.sql"]\ninit_revision = "r4"\n')
+    catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute(f"update alembic_version set version_num = 'r2'; drop index shops_a; {extra}")
+    for command in ("status", "plan", "up"):
+        result = application.run(command, "--json", url=database.url())
+        (finding,) = result.json["findings"]
+        assert finding["code"] == "structure-contradicts-revision", (command, result.err)
+    assert "public.toys is there: revision r3 would fail at it" in finding["seen"]
+    (accept,) = steps_of(finding["next"]).commands
+    assert accept == "surefoot adopt r4 --accept-difference"
+    run_next(finding["next"], database, application)
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["current"]) == (0, ["r4"]), result.err
+
+
+def test_an_old_database_below_the_init_scripts_is_upgraded(
+    application: Application, server: Server, database: Database
+) -> None:
+    """What is pending isn't there: the version row is believed, as before."""
+    columns = ", ".join(f"c{number} int" for number in range(30))
+    people, pets = f"create table people ({columns})", "create table pets (id int)"
+    application.revision("r1", None, body="raise RuntimeError")
+    application.revision("r2", "r1", pets)
+    application.write("init.sql", f"{people};\n{pets};\n")
+    application.config('init = ["init.sql"]\ninit_revision = "r2"\n')
+    catalogue(application, server)
+    database.execute(
+        f"{people}; create table alembic_version (version_num varchar(32) primary key);"
+        "insert into alembic_version values ('r1')"
+    )
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.json["current"]) == (0, ["r2"]), result.err

@@ -9,6 +9,8 @@ from surefoot.catalogue.catalogue import Removed
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, table
 from surefoot.schema.kinds import Kind
 
+FAR = 8  # times as many differences: no chance, and no customisation, makes so many
+
 
 class Difference(msgspec.Struct, frozen=True, order=True):
     """One name that differs from the revision's.
@@ -48,6 +50,15 @@ class Match(msgspec.Struct, frozen=True):
     def missing(self) -> tuple[Difference, ...]:
         """The names that should exist and don't, or differ."""
         return tuple(d for d in self.differences if d.what != "unexpected")
+
+    def is_nearer_than(self, other: "Match") -> bool:
+        """Whether less differs than from another revision."""
+        return len(self.differences) < len(other.differences)
+
+    @property
+    def is_close(self) -> bool:
+        """Whether very little differs, compared with what matches."""
+        return len(self.differences) * FAR <= self.matching
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -187,6 +198,12 @@ class Identification(msgspec.Struct, frozen=True):
     """All sets of revisions whose structure this is."""
     nearest: tuple[Match, ...] = ()
     """The next best sets if none is exact, the best first."""
+    nearer: Match | None = None
+    """What the structure is nearer to than to `recorded`; accepted differences count, too."""
+    remade: tuple[Taken, ...] = ()
+    """Existing objects that a pending revision would make again, if no path in the catalogue leads
+    to the version rows, and the structure is nearly that of a later revision.
+    """
     chosen: Match | None = None
     """The one of `exact` that the evidence or the policy selects."""
     by: str = ""
@@ -259,10 +276,11 @@ class Identification(msgspec.Struct, frozen=True):
     @property
     def nearer_elsewhere(self) -> bool:
         """Whether another revision's structure is nearer than that of the recorded one."""
-        recorded = self.recorded
-        return recorded is not None and any(
-            len(stand.differences) < len(recorded.differences) for stand in self.nearest
-        )
+        return self.recorded is not None and self.nearer_than(self.recorded)
+
+    def nearer_than(self, recorded: Match) -> bool:
+        """Whether one of `nearest` is nearer than this one."""
+        return any(stand.is_nearer_than(recorded) for stand in self.nearest)
 
     @property
     def keeps_promise(self) -> bool:

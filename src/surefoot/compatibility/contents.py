@@ -93,9 +93,7 @@ def _kept_unique(live: SchemaIndex, owner: str, key: Key, what: Unique) -> Itera
         yield _REMARK, "it has another name or is an index now: ON CONFLICT ON CONSTRAINT fails"
 
 
-def _kept_foreign_key(
-    live: SchemaIndex, owner: str, key: ForeignKey, gone: str
-) -> Iterator[Found]:
+def _kept_foreign_key(live: SchemaIndex, owner: str, key: ForeignKey, gone: str) -> Iterator[Found]:
     there = [
         found
         for _, definition in live.of(owner, "constraint")

@@ -13,7 +13,7 @@ from surefoot.decision.ownership import beside_remarks, is_elsewhere
 from surefoot.decision.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
 from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_required
-from surefoot.decision.version_rows import faults, judge
+from surefoot.decision.version_rows import faults, judge, rather_recorded
 from surefoot.errors import NOT_CHANGED, Finding
 from surefoot.errors.wording import count
 from surefoot.model.states import State
@@ -68,7 +68,7 @@ def classify(facts: Facts) -> State:
         doubtful = facts.database.mark == "unreached" or bool(facts.database.reversing)
         unmended = doubtful and facts.catalogue is not None
         return State.CONTRADICTED if unmended else _by_rows(at_head=at_head)
-    if standing.recorded is None and standing.exact:
+    if standing.recorded is None and (standing.exact or standing.remade):
         return State.CONTRADICTED  # no path in the catalogue leads there, and one leads elsewhere
     if at_head and standing.promise is not None:
         return State.AT_HEAD if standing.keeps_promise else State.CONTRADICTED
@@ -105,7 +105,8 @@ def _is_a_newer_release_s(facts: Facts) -> bool:
 def _is_in_the_way(facts: Facts, standing: Identification) -> bool:
     """Whether all differences are in the way of pending revisions, and are reported by name.
 
-    If a pending revision may have run (the journal says so; or another revision's structure is
+    If another revision should probably be recorded, nothing is in the way. And if a pending
+    revision may have run (the journal says so; or another revision's structure is
     nearer, and the first pending one has objects of its own there), continuing would run it again:
     then this only words a refusal, and never permits anything.
     """
@@ -114,7 +115,7 @@ def _is_in_the_way(facts: Facts, standing: Identification) -> bool:
     applied = history.applied(row for row in database.rows if row)
     ran = any(r.id not in applied for r in database.journaled)
     doubt = ran or (standing.nearer_elsewhere and standing.begun)
-    return standing.merely_early and (refused or not doubt)
+    return standing.merely_early and (refused or not doubt) and not rather_recorded(facts)
 
 
 def _by_rows(*, at_head: bool) -> State:
@@ -248,7 +249,8 @@ def _decided(facts: Facts, intent: Intent) -> Decision:
         case _:
             from surefoot.decision.refusals import REFUSALS
 
-            return Refused(state, (REFUSALS[state](facts), *preflight_findings(facts, Intent.LOOK)))
+            beside = () if rather_recorded(facts) else preflight_findings(facts, Intent.LOOK)
+            return Refused(state, (REFUSALS[state](facts), *beside))
 
 
 def _half_way_remarks(facts: Facts) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.catalogue.match import Identification, StructureLook
+from surefoot.catalogue.match import FAR, Identification, Match, StructureLook
 from surefoot.decision.facts import DatabaseState, Facts, Journaled
 from surefoot.model.history import History
 from surefoot.schema.fact import SchemaFact
@@ -66,6 +66,32 @@ def strangers(standing: Identification) -> tuple[SchemaFact, ...]:
     """Return the tables that no revision of this code makes."""
     found = (*standing.own, *standing.beside)
     return tuple(fact for fact in found if fact.kind == "relation")
+
+
+def rather_recorded(facts: Facts) -> tuple[Match, ...]:
+    """Return the revisions of which one should probably be recorded instead; none if none is
+    evident.
+
+    The structure contradicts the version rows and is nearer to these: by far, or surefoot's journal
+    says that more than the recorded revisions ran here. What it says ran is part of each, and the
+    one that it knows comes first.
+    """
+    standing, history = facts.standing, facts.code.history
+    if standing is None or standing.exact or not standing.nearest:
+        return ()
+    first, recorded = standing.nearest[0], standing.recorded
+    least = [one for one in standing.nearest if len(one.differences) == len(first.differences)]
+    if standing.remade:
+        return tuple(least)
+    if recorded is None or not first.is_nearer_than(recorded):
+        return ()
+    ran = {one.id for one in facts.database.journaled}
+    far = len(first.differences) * FAR <= len(recorded.differences)
+    if not far and ran <= history.applied(recorded.rows):
+        return ()
+    known = history.applied(id for id in ran if id in history.revisions)
+    found = [one for one in least if ran <= history.applied(one.rows)]
+    return tuple(sorted(found, key=lambda one: history.applied(one.rows) != known))
 
 
 def faults(database: DatabaseState) -> tuple[str, ...]:

@@ -38,11 +38,12 @@ from surefoot.look.structure import observe_structure, structure_within
 from surefoot.look.unseen import observe_unseen
 from surefoot.model.history import History
 from surefoot.postgres.connect import translate_db_errors
+from surefoot.preflight.created import created, name_in_source
 from surefoot.preflight.path import early_differences
 from surefoot.project.config import Project
 from surefoot.revision_source.ini import IniFile
 from surefoot.revision_source.source import Source
-from surefoot.schema.fact import SchemaFact
+from surefoot.schema.fact import Key, SchemaFact
 from surefoot.system import signals
 from surefoot.system.files import shown
 
@@ -187,6 +188,9 @@ class Cataloguing:
                 identifier.own_on(recorded.way),
                 beside=identifier.beside,
                 recorded=recorded,
+                nearer=_nearer(catalogue, facts, applied)
+                if identifier.accepted and not at_head
+                else None,
                 accepted=identifier.accepted,
                 promise=promised,
                 others=others,
@@ -204,10 +208,17 @@ class Cataloguing:
         if recorded is not None:
             early, begun = early_differences(recorded, catalogue)
             own = identifier.own_on(recorded.way)
+        nearer = None
+        if recorded is not None:
+            nearer = standing.nearest[0] if standing.nearer_than(recorded) else None
+            if identifier.accepted:
+                nearer = _nearer(catalogue, facts, applied)
         standing = msgspec.structs.replace(
             standing,
             own=own,
             recorded=recorded,
+            nearer=nearer,
+            remade=self._remade(catalogue, standing, applied) if known and recorded is None else (),
             back=put_back(catalogue, identifier, history.applied(rows), facts, complete, ask)
             if known and kept is None and (again or not standing.exact)
             else Restoration(),
@@ -267,6 +278,27 @@ class Cataloguing:
             if one.sha256
             and one.id in above
             and ((source := self._source(one.id)) is None or not source.structural)
+        )
+
+    def _remade(
+        self, catalogue: Catalogue, standing: Identification, applied: frozenset[str]
+    ) -> tuple[Taken, ...]:
+        """Return what exists as the nearest revision has it, and what a pending one makes again."""
+        history = catalogue.history
+        nearest = next(iter(standing.nearest), None)
+        if nearest is None or not nearest.is_close:
+            return ()
+        ran = history.applied(nearest.rows)
+        later = [id for id in history.revisions if id in ran and id not in applied]
+        sources = [(id, source) for id in later if (source := self._source(id)) is not None]
+        makers = {name: id for id, name in created(sources, self._schema)}
+        different = {(one.kind, one.name) for one in nearest.differences}
+        keys: list[Key] = [(fact.kind, fact.name) for fact in self.live]
+        return tuple(
+            Taken(*key, by)
+            for key in keys
+            if key in catalogue.index.numbers and key not in different
+            if (by := makers.get(name_in_source(key))) is not None
         )
 
     def _complete(self, seen: DatabaseState) -> Callable[[str], bool]:
@@ -402,6 +434,21 @@ class Cataloguing:
             return False
         nearest = standing.nearest[0]
         return set(early_differences(nearest, catalogue)[0]) == set(nearest.differences)
+
+
+def _nearer(
+    catalogue: Catalogue, facts: tuple[SchemaFact, ...], applied: frozenset[str]
+) -> Match | None:
+    """Return the revision to which the structure is nearer than to the recorded ones.
+
+    Whatever a person has accepted: that changes nothing of what the structure is.
+    """
+    identifier = Identifier(catalogue, facts)
+    recorded, standing = identifier.stand(applied), identifier.standing()
+    found = next(iter((*standing.exact, *standing.nearest)), None)
+    if recorded is None or found is None or not found.is_nearer_than(recorded):
+        return None
+    return found
 
 
 def _all_as(

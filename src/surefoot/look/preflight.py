@@ -193,9 +193,9 @@ def path_of_pending(given: Preparation) -> UpgradePath | None:
 
 def _nearer(given: Preparation) -> str:
     """Return the revision whose structure is nearer than that of the recorded one."""
-    standing, stand = given.facts.standing, given.stand
-    nearest = next(iter(standing.nearest), None) if standing else None
-    if stand is None or nearest is None or len(nearest.differences) >= len(stand.differences):
+    standing = given.facts.standing
+    nearest = standing.nearer if standing else None
+    if nearest is None or given.held is not None:
         return ""
     rows = " ".join(nearest.rows)
     return (

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 
 from surefoot.revision_source.source import Creation, Source
+from surefoot.schema.fact import Key
+from surefoot.schema.names import split_name
 
 Created = frozenset[tuple[str, tuple[str, ...]]]
 """The revision, and the identifiers of a fact's name; an index's without its table."""
@@ -29,6 +31,12 @@ def created(sources: Iterable[tuple[str, Source]], schema: str) -> Created:
             if not makes:
                 said.update(_WORD.findall(text))
     return frozenset(found)
+
+
+def name_in_source(key: Key) -> tuple[str, ...]:
+    """Return the identifiers of a fact's name, as `created` has them."""
+    found = split_name(key[1])
+    return (found[0], found[-1]) if key[0] == "index" else found
 
 
 def _name(made: Creation, schema: str) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ def structure_texts(facts: Facts) -> list[str]:
     held = standing.chosen or standing.recorded
     if held is None:
         rows = facts.database.rows
-        if not rows or standing.exact or facts.code.history.unknown(rows) or faults(facts.database):
+        told = standing.exact or standing.remade  # the refusal says why
+        if not rows or told or facts.code.history.unknown(rows) or faults(facts.database):
             return []
         return ["the version row is believed: the catalogue begins with the init scripts"]
     revision = ", ".join(held.rows)

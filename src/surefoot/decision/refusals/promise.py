@@ -210,7 +210,7 @@ def put_back(back: Restoration, by_hand: str, accept: str, doubtful: Sequence[st
 
 
 def _as_of_create_all(accept: str) -> str:
-    """Return the next step if every table is there, and very much of it differs.
+    """Return the next step if every table is there, and much in them differs.
 
     The SQL would undo what the application itself has made.
     """

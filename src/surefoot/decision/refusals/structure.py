@@ -17,6 +17,7 @@ from surefoot.decision.refusals.promise import (
     record,
     unrun_lines,
 )
+from surefoot.decision.version_rows import rather_recorded
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.schema.fact import SchemaFact, table
@@ -287,19 +288,10 @@ def contradicted(facts: Facts) -> Finding:
             next=MAKE_CATALOGUE,
         )
     if standing.recorded is None:
-        names = [" ".join(stand.rows) for stand in standing.exact]
-        return Finding(
-            "structure-contradicts-revision",
-            f"The version table says {rows}, but the structure differs.",
-            (
-                f"the structure is exactly that of {', or of '.join(names[:8])}",
-                f"the catalogue doesn't know that of {rows}: it begins with the init scripts",
-            ),
-            next=record(standing),
-        )
+        return _before_the_catalogue(facts, standing)
     if standing.promise is not None:
         return _not_heads(facts, standing, standing.recorded)
-    recorded = standing.recorded
+    recorded, right = standing.recorded, rather_recorded(facts)
     number = len(recorded.differences)
     seen = [
         f"{revision_text(recorded)} is recorded: {facts_match(recorded.matching)} it, {number:,} "
@@ -316,13 +308,15 @@ def contradicted(facts: Facts) -> Finding:
         next = record(standing)
     else:
         nearest = standing.nearest[0] if standing.nearest else recorded
-        if len(nearest.differences) < len(recorded.differences):
+        if nearest.is_nearer_than(recorded):
             seen.append(
                 f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different"
             )
         (accept,) = naming("adopt", (recorded,), "--accept-difference")
         next = (
-            put_back(standing.back, "", accept)
+            _record_nearest(right, to_type("Or, to keep the version row", accept))
+            if right
+            else put_back(standing.back, "", accept)
             if standing.back.statements and not standing.nearer_elsewhere
             else to_type(
                 "surefoot drift shows every difference; correct them, then start again; or, to "
@@ -332,8 +326,12 @@ def contradicted(facts: Facts) -> Finding:
             )
         )
         next += or_again(standing)
-    needs = facts.preflight.needs if facts.preflight else ()
-    seen += difference_lines(recorded.differences, _SHOWN, _WIDTH, needs)
+    if right:
+        seen += _compared_with(right[0])
+        seen += _journal_lines(facts, recorded)
+    else:
+        needs = facts.preflight.needs if facts.preflight else ()
+        seen += difference_lines(recorded.differences, _SHOWN, _WIDTH, needs)
     seen += _others_lines(standing)
     return Finding(
         "structure-contradicts-revision",
@@ -341,6 +339,62 @@ def contradicted(facts: Facts) -> Finding:
         tuple(seen),
         next=next,
     )
+
+
+def _before_the_catalogue(facts: Facts, standing: Identification) -> Finding:
+    """No path in the catalogue leads to the version rows, and the structure is a later one."""
+    rows = ", ".join(map(str, facts.database.rows))
+    unknown = f"the catalogue doesn't know that of {rows}: it begins with the init scripts"
+    if standing.exact:
+        names = [" ".join(stand.rows) for stand in standing.exact]
+        seen = [f"the structure is exactly that of {', or of '.join(names[:8])}"]
+        next = record(standing)
+    else:
+        nearest = standing.nearest[0]
+        seen = [
+            f"nearest is {revision_text(nearest)}, {len(nearest.differences):,} different",
+            *_compared_with(nearest),
+        ]
+        remade = standing.remade
+        seen += [f"{one.name} is there: revision {one.by} would fail at it" for one in remade[:3]]
+        if len(remade) > 3:
+            seen.append(f"and {len(remade) - 3:,} more that pending revisions make")
+        next = _record_nearest(rather_recorded(facts))
+    return Finding(
+        "structure-contradicts-revision",
+        f"The version table says {rows}, but the structure differs.",
+        (*seen, unknown),
+        next=next,
+    )
+
+
+def _compared_with(nearest: Match) -> list[str]:
+    lines = difference_lines(nearest.differences, _SHOWN, _WIDTH)
+    return [f"compared with {revision_text(nearest)}:", *(f"  {line}" for line in lines)]
+
+
+def _record_nearest(nearest: tuple[Match, ...], other: str = "") -> str:
+    """Return how to record the revision that the structure is nearest to; or the `other` way."""
+    commands = naming("adopt", nearest, "--accept-difference")
+    return to_type(
+        one_of(
+            "the version row is probably wrong: record the revision that the structure is nearest "
+            "to, and accept what differs from it",
+            commands,
+        ),
+        *commands,
+        then=f"then start again{'. ' if other else ''}{other}",
+    )
+
+
+def _journal_lines(facts: Facts, recorded: Match) -> list[str]:
+    """Say what ran here by the journal, and would run again."""
+    applied = facts.code.history.applied(recorded.rows)
+    ran = [one.id for one in facts.database.journaled if one.id not in applied]
+    if not ran:
+        return []
+    shown = ", ".join(ran[:_SHOWN]) + (f" and {len(ran) - _SHOWN} more" if ran[_SHOWN:] else "")
+    return [f"surefoot's journal says that {shown} {'has' if len(ran) == 1 else 'have'} run here"]
 
 
 def _not_heads(facts: Facts, standing: Identification, recorded: Match) -> Finding:

@@ -8,7 +8,7 @@ import msgspec
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.preflight.check import Found, Given
-from surefoot.preflight.created import Created
+from surefoot.preflight.created import Created, name_in_source
 from surefoot.preflight.path import Creation, PathChange, UpgradePath
 from surefoot.preflight.rename import renaming
 from surefoot.preflight.surroundings import OwnConstraint, Taken
@@ -143,7 +143,7 @@ def collisions(
             findings.append(_others(there, what, key, made))
         elif made.by.revision in path.failing:
             findings.append(_failing(there, what, key, made))
-        elif (key in accepted or nearer) and (made.by.revision, _in_source(key)) in creates:
+        elif (key in accepted or nearer) and (made.by.revision, name_in_source(key)) in creates:
             findings.append(_fails(there, what, key, made, accepted=key in accepted))
         elif made.by.revision in committing and key not in accepted:
             findings.append(_unsafe(there, what, key, made))
@@ -334,11 +334,6 @@ def _failing(there: _There, what: str, key: Key, made: Creation) -> Finding:
         ),
         next=_moved("give it another name; nothing in it is lost", there, *key),
     )
-
-
-def _in_source(key: Key) -> tuple[str, ...]:
-    found = split_name(key[1])
-    return (found[0], found[-1]) if key[0] == "index" else found
 
 
 def _fails(there: _There, what: str, key: Key, made: Creation, *, accepted: bool) -> Finding:
