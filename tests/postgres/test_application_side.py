@@ -75,6 +75,27 @@ def test_env_gets_the_address_by_the_names_it_reads(
     assert len(result.json["done"]) == 3
 
 
+@pytest.mark.parametrize("names", ["url_variables", "POSTGRES_*"])
+def test_env_gets_the_parts_that_the_address_leaves_to_libpq(
+    application: Application, database: Database, names: str
+) -> None:
+    """The address has no port and no password; env.py reads both from variables."""
+    env, own = FROM_POSTGRES_NAMES, {"HOST": "host", "PORT": "port", "USER": "user"}
+    if names == "url_variables":
+        env = env.replace("POSTGRES_", "SHOP_")
+        own |= {"PASSWORD": "password", "DB": "dbname"}
+        pairs = "".join(f'SHOP_{name} = "{part}"\n' for name, part in own.items())
+        application.config(f"[url_variables]\n{pairs}")
+    application.env(env)
+    application.linear()
+    server = database.server
+    libpq = {"PGPORT": str(server.port), "PGPASSWORD": server.password}
+    url = f"postgresql://postgres@{server.host}/{database.name}"
+    result = application.run("up", "--json", url=url, env=libpq)
+    assert result.code == 0, result.err
+    assert len(result.json["done"]) == 3
+
+
 @pytest.mark.provokes("another-database")
 @pytest.mark.follows("another-database")
 def test_env_that_goes_elsewhere_is_refused(

@@ -14,16 +14,18 @@ def variables(
 
     A name from which the address came stays as it is, if it is set (or its NAME_FILE is).
     DATABASE_URL gets the configured driver, or the one that it names, or `default_driver`.
-    `url_variables` of the configuration are further names, each with its driver or its part.
+    `url_variables` of the configuration are further names, each with its driver or its part. A part
+    that the address lacks is the one that libpq took when it connected.
     """
     named = environ.get("DATABASE_URL", "")
     driver = config.driver or _driver_of(named) or target.driver or default_driver
+    parts = {**target.resolved, **target.parameters}
     found = {"DATABASE_URL": target.url(driver)}
     found |= {
-        name: target.parameters[part]
+        name: parts[part]
         for part, names in POSTGRES_NAMES.items()
         for name in names
-        if part in target.parameters
+        if part in parts
     }
     found |= environment(target)
     origin = next(
@@ -34,8 +36,8 @@ def variables(
     for name, wanted in config.url_variables.items():
         if wanted not in PARTS:
             found[name] = target.url(wanted)
-        elif wanted in target.parameters and not (from_own and name in environ):
-            found[name] = target.parameters[wanted]
+        elif wanted in parts and not (from_own and name in environ):
+            found[name] = parts[wanted]
     return found
 
 
