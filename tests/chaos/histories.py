@@ -85,7 +85,7 @@ def _history(server: Server, name: str) -> Generator[History]:
         program, package = made / "bin" / "surefoot", case.packages[0]
 
         def own(database: str) -> tuple[list[str], Path, dict[str, str]]:
-            return own_way(case, *filled[1], server, database)
+            return own_way(case.reference, *filled[1], server, database)
 
         yield History(name, package, program, server, (one, other), own)
 

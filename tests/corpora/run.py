@@ -53,6 +53,7 @@ class Case:
     makes_tables: bool = False  # while it is loaded: surefoot needs the catalogue first
     environment: dict[str, str] = field(default_factory=dict)
     rolled_back: dict[str, Any] = field(default_factory=dict)  # for rolled_back.py
+    former: dict[str, Any] = field(default_factory=dict)  # for former_release.py
 
 
 @dataclass
@@ -87,7 +88,7 @@ def cases() -> list[Case]:
 def run_case(case: Case, server: Server) -> Result:
     """Raises Failed where anything differs, NotRun where this machine can't run it."""
     available = f"select 1 from pg_available_extensions where name = '{case.extension}'"
-    if case.extension and not _psql(server, "postgres", available):
+    if case.extension and not psql(server, "postgres", available):
         raise NotRun(f"the server has no extension {case.extension}: name another with --postgres")
     python = find_python(case.python)
     made = environment("corpora", case.name, python, case.packages, "binary")
@@ -119,20 +120,23 @@ def prepare(case: Case, made: Path, work: Path) -> tuple[dict[str, str], dict[st
 
 
 def own_way(
-    case: Case, places: dict[str, str], variables: dict[str, str], server: Server, database: str
+    own: dict[str, Any],
+    places: dict[str, str],
+    variables: dict[str, str],
+    server: Server,
+    database: str,
 ) -> tuple[list[str], Path, dict[str, str]]:
-    """How the application itself migrates this database: command, directory, variables."""
+    """How `own`, a table of a case, migrates this database: command, directory, variables."""
     places = places | _address(server, database)
-    own = case.reference
     extra = {n: _filled(v, places) for n, v in own.get("environment", {}).items()}
     where = Path(_filled(own.get("directory", "{work}"), places))
     return [_filled(word, places) for word in own["command"]], where, {**variables, **extra}
 
 
-def create_database(server: Server, name: str) -> None:
-    """Empty, whatever was there."""
-    _psql(server, "postgres", f'drop database if exists "{name}" with (force)')
-    _psql(server, "postgres", f'create database "{name}" template template0')
+def create_database(server: Server, name: str, template: str = "template0") -> None:
+    """Empty, or a copy of `template`, whatever was there."""
+    psql(server, "postgres", f'drop database if exists "{name}" with (force)')
+    psql(server, "postgres", f'create database "{name}" template "{template}"')
 
 
 def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
@@ -156,7 +160,7 @@ def _run(case: Case, server: Server, made: Path, work: Path) -> Result:
     if again > QUICK_SECONDS:
         raise Failed(f"the second run took {again:.1f} s")
 
-    reference, _ = timed(*own_way(case, places, variables, server, other))
+    reference, _ = timed(*own_way(case.reference, places, variables, server, other))
     _require_equal(_structure(server, one), _structure(server, other))
 
     catalogue = catalogue or timed(build, work, variables)[0]
@@ -216,7 +220,8 @@ def timed(command: list[str], directory: Path, variables: dict[str, str]) -> tup
     return time.monotonic() - start, done.stdout
 
 
-def _psql(server: Server, database: str, statement: str) -> list[str]:
+def psql(server: Server, database: str, statement: str) -> list[str]:
+    """The rows of a query's result, as text."""
     # the embedded clients: they read every older server
     words = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", server.conninfo(database)]
     return _client([*words, "-c", statement])
@@ -237,14 +242,14 @@ def _structure(server: Server, database: str) -> list[str]:
     dump = _client(["pg_dump", *options, "-d", server.conninfo(database)])
     noise = ("\\restrict", "\\unrestrict", "-- Dumped ")
     lines = [line for line in dump if not line.startswith(noise)]
-    tables = _psql(
+    tables = psql(
         server,
         database,
         "select format('%I.%I', table_schema, table_name) from information_schema.columns"
         " where column_name = 'version_num' order by 1",
     )
     for table in tables:
-        rows = _psql(server, database, f"select version_num from {table} order by 1")
+        rows = psql(server, database, f"select version_num from {table} order by 1")
         lines.append(f"{table}: {', '.join(rows)}")
     return lines
 
@@ -254,7 +259,7 @@ def _number_of_tables(server: Server, database: str) -> int:
         "select count(*) from pg_tables"
         " where schemaname !~ '^pg_' and schemaname not in ('information_schema', 'surefoot')"
     )
-    return int(_psql(server, database, statement)[0])
+    return int(psql(server, database, statement)[0])
 
 
 def _require_equal(ours: list[str], theirs: list[str]) -> None:
