@@ -138,7 +138,9 @@ def _made(directory: Path, python: str, packages: list[str], extra: str) -> Path
         run(python, "-m", "venv", directory)
         made = wheel(program)
         own = f"surefoot[{extra}] @ {made.as_uri()}" if extra else f"surefoot @ {made.as_uri()}"
-        run(program, "-m", "pip", "install", "--quiet", *packages, own)
+        # pip doesn't come to an end with some applications' hundreds of dependencies
+        run(program, "-m", "pip", "install", "--quiet", "uv")
+        run(program, "-m", "uv", "pip", "install", "--quiet", "--python", program, *packages, own)
         marker.write_text(str(made))
     made = wheel(program)
     if marker.read_text() != str(made):
