@@ -38,7 +38,7 @@ def is_harmless(fact: SchemaFact) -> bool:
     if fact.kind == "index":
         return not fact.definition.startswith("unique ")
     if fact.kind == "option":
-        return not fact.name.endswith((".check_option", ".security_invoker"))
+        return not fact.name.endswith((".check_option", ".security_invoker", ".security_barrier"))
     return fact.kind in HARMLESS
 
 
@@ -175,7 +175,7 @@ create table pets (
     tag text unique, weight numeric check (weight > 0), age smallint
 );
 create index pets_weight on pets (weight);
-create view grown as select id, tag from pets where weight > 1;
+create view grown with (security_barrier) as select id, tag from pets where weight > 1;
 create function touch() returns trigger language plpgsql as 'begin return new; end';
 create trigger touched before update on pets for each row execute function touch();
 alter table pets enable row level security;
@@ -196,6 +196,7 @@ LACKING = {
     "alter table people alter id drop default; drop sequence people_id_seq": "people_id_seq",
     "drop trigger touched on pets": "trigger public.pets.touched",
     "drop view grown": "view public.grown",
+    "alter view grown reset (security_barrier)": "option public.grown.security_barrier",
     "create or replace view grown as select id, tag from pets": "view public.grown",
     "drop policy all_pets on pets": "policy public.pets.all_pets",
     "alter table pets disable row level security": "row security public.pets",

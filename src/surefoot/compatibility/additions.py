@@ -7,7 +7,7 @@ an INSERT may leave out.
 from collections.abc import Iterator
 
 from surefoot.compatibility.contents import added_contents, added_references
-from surefoot.compatibility.pairs import VIEW_OPTIONS, SchemaPair, WeighedIssue, Weight
+from surefoot.compatibility.pairs import BARRIER, VIEW_OPTIONS, SchemaPair, WeighedIssue, Weight
 from surefoot.schema.definitions import is_plain
 
 
@@ -64,6 +64,6 @@ def _settings(pair: SchemaPair, owner: str) -> Iterator[WeighedIssue]:
             yield WeighedIssue(
                 Weight.BREAK, kind, name, None, definition, "rows may be hidden from the code"
             )
-        elif name.endswith(VIEW_OPTIONS):
+        elif name.endswith(VIEW_OPTIONS) and not name.endswith(BARRIER):
             why = "what can be read or written through the view has changed"
             yield WeighedIssue(Weight.BREAK, kind, name, None, definition, why)

@@ -12,8 +12,10 @@ from surefoot.schema.definitions import Column, column
 from surefoot.schema.fact import Key, SchemaFact, table
 from surefoot.schema.kinds import Kind
 
-# The options that can break code; storage options can't.
-VIEW_OPTIONS = (".check_option", ".security_invoker")
+# The options that decide who reads or writes what through a view; storage options don't.
+VIEW_OPTIONS = (".check_option", ".security_invoker", ".security_barrier")
+# To add it breaks no code: the view shows the same rows.
+BARRIER = ".security_barrier"
 
 
 class Weight(enum.IntEnum):
