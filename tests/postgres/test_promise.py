@@ -250,6 +250,46 @@ def test_what_head_promises_is_missed_and_put_back(
     assert done.code == 0, done.err
 
 
+@pytest.mark.parametrize("kind", ["primary key", "unique"])
+def test_a_key_whose_index_is_invalid_is_put_back(
+    application: Application, server: Server, database: Database, kind: str
+) -> None:
+    """As a restored dump leaves it if a partition's own key could not be made: of duplicates. With
+    a version row and without one it isn't head; the statements suffice once the rows are right.
+    """
+    application.revision(
+        "r1",
+        None,
+        f"create table ev (id int not null, at date not null, {kind} (id, at))"
+        " partition by range (at)",
+        "create table ev25 partition of ev for values from ('2025-01-01') to ('2026-01-01')",
+    )
+    with_catalogue(application, server)
+    application.alembic("upgrade", "head", url=database.url("postgresql+psycopg"))
+    name = "ev_pkey" if kind == "primary key" else "ev_id_at_key"
+    database.execute(
+        f"alter table ev drop constraint {name};"
+        "insert into ev values (1, '2025-02-02'), (1, '2025-02-02');"
+        f"alter table only ev add constraint {name} {kind} (id, at)"
+    )
+    result = refused(
+        application, database, "structure-contradicts-revision", ("status",), ("plan",), ("up",)
+    )
+    assert f"constraint public.ev.{name}" in seen(result)
+    assert "its index is invalid" in seen(result)
+    assert application.run("drift", url=database.url()).code != 0
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        database.execute(copied(result))
+    database.execute("drop table alembic_version")
+    unknown = application.run("up", "--json", url=database.url())
+    assert unknown.error == "unidentified-structure", unknown.out
+    assert f"constraint public.ev.{name}" in seen(unknown)
+    database.execute("delete from ev where ctid = (select min(ctid) from ev)")
+    database.execute(copied(result))
+    done = application.run("up", "--json", url=database.url())
+    assert done.code == 0, done.err
+
+
 @pytest.mark.parametrize("damage", list(LACKING)[::4])
 def test_what_is_meant_to_be_so_is_accepted(
     shop: Application, database: Database, damage: str

@@ -105,6 +105,9 @@ CHANGES: list[tuple[str, list[str], list[str]] | tuple[str, list[str], list[str]
     ("create index n on only p (a)", [], ["index public.p.n USING btree (a)"]),
     ("update pg_index set indisvalid = false where indexrelid = 'i'::regclass", [
         "index public.t.i USING btree (name)"], ["index public.t.i USING btree (name) invalid"]),
+    ("update pg_index set indisvalid = false where indexrelid = 't_pkey'::regclass", [
+        "constraint public.t.t_pkey PRIMARY KEY (id)"], [
+        "constraint public.t.t_pkey PRIMARY KEY (id) invalid"]),
     ("create trigger n after update on t when (pg_trigger_depth() = 1) execute function fire()", [],
         ["trigger public.t.n AFTER UPDATE ON public.t FOR EACH STATEMENT"
          " WHEN (pg_trigger_depth() = 1) EXECUTE FUNCTION public.fire()"]),

@@ -184,6 +184,13 @@ BREAKS = [
         (),
         "index t.t_low",
     ),
+    (("constraint  t.t_pkey  PRIMARY KEY (id) invalid",), (), "constraint t.t_pkey"),
+    (("constraint  t.t_name  UNIQUE (name, note) invalid",), (), "constraint t.t_name"),
+    (
+        ("constraint  t.t_apart  EXCLUDE USING gist (note WITH =) invalid",),
+        (),
+        "constraint t.t_apart",
+    ),
     (
         (
             "trigger  t.t_touch  BEFORE UPDATE ON p.t FOR EACH ROW"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from surefoot.compatibility.pairs import SchemaIndex, SchemaPair, WeighedIssue, Weight, alike
 from surefoot.schema.condition import outcome
 from surefoot.schema.definitions import (
+    INVALID,
     ForeignKey,
     Unique,
     foreign_key,
@@ -22,6 +23,7 @@ from surefoot.schema.kinds import KINDS, Kind
 BY_CONTENT = frozenset(name for name, kind in KINDS.items() if kind.by_content)
 _UNIQUE = ("constraint", "index")
 _NOT_VALID = " NOT VALID"
+_INDEX_INVALID = "its index is invalid, so there may be rows that it should have refused"
 _UNCHECKED = "rows that were there before it aren't checked: it is not valid"
 
 Found = tuple[Weight, str]  # its weight, and the reason
@@ -71,6 +73,10 @@ def _kept(live: SchemaIndex, owner: str, key: Key, expected: str) -> Iterator[Fo
             yield _REMARK, _UNCHECKED
         else:
             yield _LACKS, gone
+    elif kind == "constraint" and any(
+        found == expected + INVALID for _, found in live.of(owner, kind)
+    ):
+        yield _BREAKS, _INDEX_INVALID
     elif kind == "constraint":
         yield _BREAKS, "the code may rely on it to refuse rows, and it is gone"
     else:
@@ -86,7 +92,7 @@ def _kept_unique(live: SchemaIndex, owner: str, key: Key, what: Unique) -> Itera
     if not there:
         yield _BREAKS, "ON CONFLICT needs it, and the code may rely on it to refuse rows"
     elif not any(found.valid for _, found in there):
-        yield _BREAKS, "its index is invalid"
+        yield _BREAKS, _INDEX_INVALID
     elif what.primary and not any(found.primary for _, found in there):
         yield _BREAKS, "it is no longer the primary key"
     elif key[0] == "constraint" and key not in [other for other, _ in there]:

@@ -12,7 +12,7 @@ from surefoot.catalogue.match import Difference
 from surefoot.downgrades.recipe import DowngradeRecipe, reversal
 from surefoot.model.history import History, Revision
 from surefoot.schema.comparison import Comparison, same
-from surefoot.schema.ddl import INVALID
+from surefoot.schema.definitions import INVALID
 from surefoot.schema.fact import Definition, Key, SchemaFact
 from surefoot.schema.kinds import COMMON, kind_of
 from surefoot.schema.names import table_of

@@ -7,7 +7,8 @@ from surefoot.catalogue.catalogue import DownStatement
 from surefoot.downgrades.path import DowngradeStep, not_back, unlike
 from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.revision_source.statement import structural
-from surefoot.schema.ddl import INVALID, dropped
+from surefoot.schema.ddl import dropped
+from surefoot.schema.definitions import INVALID
 from surefoot.schema.fact import Key
 from surefoot.schema.names import split_name
 

@@ -10,7 +10,7 @@ from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Difference, Match
 from surefoot.revision_source.source import Source
 from surefoot.schema.comparison import Comparison, same
-from surefoot.schema.ddl import INVALID
+from surefoot.schema.definitions import INVALID
 from surefoot.schema.fact import Definition, Key, SchemaFact
 from surefoot.schema.kinds import Kind
 

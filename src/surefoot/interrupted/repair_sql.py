@@ -12,7 +12,8 @@ import msgspec
 from surefoot.interrupted.interruption import ExpectedObject, InterruptedRevision
 from surefoot.preflight.path import column_type
 from surefoot.revision_source.source import Source
-from surefoot.schema.ddl import INVALID, Sql, changed, dropped, made, owned
+from surefoot.schema.ddl import Sql, changed, dropped, made, owned
+from surefoot.schema.definitions import INVALID
 from surefoot.schema.fact import Definition, Key, SchemaFact, relation_kind, table
 from surefoot.schema.kinds import COMMON, rank
 from surefoot.schema.names import quote_name, quoted, split_name

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from surefoot.schema.definitions import DISABLED, column, labels, view_columns
+from surefoot.schema.definitions import DISABLED, INVALID, column, labels, view_columns
 from surefoot.schema.expression import parsed, printed, split
 from surefoot.schema.fact import Key, relation_kind
 from surefoot.schema.kinds import kind_of
@@ -24,8 +24,6 @@ class Sql(msgspec.Struct, frozen=True):
     text: str
     when: When = "within"
 
-
-INVALID = " invalid"  # at the end of an index's definition
 
 _SEQUENCE = re.compile(r"(unlogged )?(.*?)(?: (owned by|identity of) (.*))?", re.DOTALL)
 _VIEW = re.compile(r"\((?P<columns>.*?)\) as (?P<query>.*?)(?: uses (?P<uses>[^;]*))?", re.DOTALL)
@@ -54,7 +52,7 @@ def made(key: Key, definition: str, *, view: str | None = None) -> tuple[Sql, ..
             head = f"create {'unique ' if unique else ''}index concurrently"
             using = _with_brackets(using)
             return (Sql(f"{head} {quoted(found[-1])} on {table} {using}", "then"),)
-        case "constraint" if not definition.endswith(DISABLED):
+        case "constraint" if not definition.endswith((DISABLED, INVALID)):
             return (Sql(f"alter table {table} add constraint {quoted(found[-1])} {text}"),)
         case "column" if " not valid" not in text and " no inherit" not in text:
             return (Sql(f"alter table {table} add column {quoted(found[-1])} {text}"),)

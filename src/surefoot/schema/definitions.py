@@ -29,6 +29,8 @@ _FOREIGN_KEY = re.compile(
 )
 # A constraint whose own triggers are switched off.
 DISABLED = " disabled"
+# An index, or a constraint's, that the server doesn't rely on: it may not have every row.
+INVALID = " invalid"
 _ACTION = "(CASCADE|RESTRICT|SET NULL|SET DEFAULT)"
 _NULL = re.compile(r"null\b", re.IGNORECASE)  # a default of NULL
 _TYPE = re.compile(r"(.*?)\((\d+)(?:,(-?\d+))?\)(.*)")
@@ -152,7 +154,7 @@ def unique(kind: str, definition: str) -> Unique | None:
         "NULLS" in words,
         "DEFERRABLE" in words,
         definition.startswith("PRIMARY KEY"),
-        not definition.endswith(" invalid"),
+        not definition.endswith(INVALID),
     )
 
 

@@ -62,6 +62,12 @@ unenforced as materialized (
     from pg_trigger t
     where t.tgisinternal and t.tgenabled in ('D', 'R')
 ),
+-- what such an index should keep unique may have duplicates: in a partition that has none of its own
+invalid as materialized (
+    select i.indexrelid
+    from pg_index i
+    where not i.indisvalid
+),
 fact (kind, name, before, expression, after) as (
 select 'schema', ns.name, '', null::text, ''
 from ns
@@ -142,6 +148,8 @@ select 'constraint', rel.name || '.' || quote_ident(c.conname),
        case when c.contype in ('c', 'x') then '' else pg_get_constraintdef(c.oid) end,
        case when c.contype in ('c', 'x') then pg_get_constraintdef(c.oid) end,
        case when (c.oid in (select u.tgconstraint from unenforced u)) is true then ' disabled' else '' end
+           || case when c.contype in ('p', 'u', 'x') and (c.conindid in (select i.indexrelid from invalid i)) is true
+                   then ' invalid' else '' end
 from rel
 join pg_constraint c on c.conrelid = rel.oid and c.contype in ('p', 'u', 'x', 'f', 'c') and c.conparentid = 0
 

@@ -8,7 +8,7 @@ from surefoot.catalogue.match import Identification, Issue, Promise, Restoration
 from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts
 from surefoot.errors.steps import to_type
-from surefoot.schema.ddl import INVALID
+from surefoot.schema.definitions import INVALID
 from surefoot.schema.fact import relation_kind
 from surefoot.schema.kinds import COMMON
 from surefoot.schema.names import quote_name, split_name
