@@ -7,6 +7,7 @@ import pytest
 from surefoot.postgres.embedded import Server
 from tests.support.database import Database
 from tests.support.going_down import text, with_catalogue
+from tests.support.next_steps import run_next
 from tests.support.project import Application
 
 
@@ -72,7 +73,7 @@ CASES = {
         [
             (("create schema s2",), ("drop schema s2 cascade",)),
         ],
-        "create text search configuration s2.mine (copy = english)",
+        "insert into notes values (1)",
         "may drop what depends on it: drop schema s2 cascade",
     ),
 }
@@ -132,6 +133,60 @@ def test_rows_that_row_security_hides_are_asked_for(
             f'alter database "{database.name}" owner to current_user;'
             "drop owned by surefoot_forced cascade; drop role surefoot_forced"
         )
+
+
+def test_what_others_have_in_a_schema_is_never_lost(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Their partition with its rows, and what facts don't describe: named, and refused even with
+    leave. Once it is moved, the revision can be undone.
+    """
+    history(
+        application,
+        (BASE, ("drop table notes", "drop table p")),
+        (("create schema s2", "create table s2.x (id int)"), ("drop schema s2 cascade",)),
+    )
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute(
+        "create table own (id int) partition by list (id);"
+        "create table s2.own1 partition of own for values in (1); insert into own values (1);"
+        "create collation s2.mine (locale = 'C');"
+        "create text search configuration s2.conf (copy = simple)"
+    )
+    before = database.dump()
+    down = ("down", "--to", ids()[0], "--yes", "--accept-data-loss")
+    result = application.run(*down, "--json", url=database.url())
+    assert (result.code, result.error) == (4, "customisation-in-the-way"), result.err
+    (finding,) = result.json["findings"]
+    for what in ("partition s2.own1 of public.own", "collation s2.mine", "configuration s2.conf"):
+        assert what in " ".join(finding["seen"])
+    assert database.dump() == before
+    run_next(finding["next"], database)
+    result = application.run(*down, url=database.url())
+    assert result.code == 0, result.err
+    assert database.query("select count(*) from own") == [(1,)]
+    assert database.query("select 'a' collate s2_own.mine") == [("a",)]
+
+
+def test_what_others_have_in_a_schema_that_gets_its_old_name_again(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Every name that isn't the revision's must be as before, so it can't go along."""
+    history(
+        application,
+        ((*BASE, "create schema s1"), ("drop table notes", "drop table p", "drop schema s1")),
+        (("alter schema s1 rename to s2",), ("alter schema s2 rename to s1",)),
+    )
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    database.execute("create table s2.own (id int)")
+    down = ("down", "--to", ids()[0], "--yes", "--json")
+    result = application.run(*down, url=database.url())
+    assert (result.code, result.error) == (4, "customisation-in-the-way"), result.err
+    run_next(result.json["findings"][0]["next"], database)
+    result = application.run(*down, url=database.url())
+    assert result.code == 0, result.err
 
 
 def test_what_is_empty_goes_without_leave(

@@ -404,6 +404,128 @@ def test_a_table_that_would_go_keeps_its_rows(
     assert database.query("select count(*) from mine") == [(100,)]
 
 
+IN_APP = """
+create table app.orders (id serial primary key, x int);
+insert into app.orders select n from generate_series(1, 1000) n;
+create table own (id int, at date) partition by range (at);
+create table app.own25 partition of own for values from ('2025-01-01') to ('2026-01-01');
+insert into own values (7, '2025-05-05');
+create view app.seen as select id from app.orders;
+create materialized view app.kept as select id from app.orders;
+create sequence app.numbers;
+create type app.felt as enum ('good');
+create domain app.short as text check (length(value) < 9);
+create type app.span as range (subtype = int);
+create type app.pair as (a int, b int);
+create function app.f(a int, b text[]) returns int language sql as 'select 1';
+create procedure app.p(a int) language sql as 'select 1';
+create aggregate app.total(int) (sfunc = int4pl, stype = int);
+create statistics app.together on id, x from stays;
+create collation app.german (locale = 'C');
+create conversion app.latin for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+create operator app.=== (function = int4eq, leftarg = int, rightarg = int);
+create operator family app.family using btree;
+create operator class app.class for type int using btree family app.family
+    as operator 3 app.===, function 1 btint4cmp(int, int);
+create text search configuration app."odd One" (copy = simple);
+create text search dictionary app.words (template = simple);
+"""
+
+
+def test_what_lies_in_a_dropped_schema(
+    application: Application, server: Server, database: Database
+) -> None:
+    """DROP SCHEMA … CASCADE would drop it without a word: each object is named, of whatever kind,
+    and none of the application's. What `next` says keeps all of it, with the rows.
+    """
+    application.config('destructive = "refuse"')
+    application.revision("r2", "r1", "drop schema app cascade", "create schema app2")
+    application.revision(
+        "r1",
+        None,
+        "create schema app",
+        "create type app.mine as (x int)",
+        "create table app.ours (id int primary key)",
+        "create table stays (id int, x int)",
+    )
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    database.execute(IN_APP)
+    (finding,) = refused(application, database, "customisation-in-the-way")
+    assert "20 objects of your own are in the way of revision r2 (r2.py)" in finding["message"]
+    assert "the schema app, in which they lie" in finding["seen"][0]
+    shown = " ".join(finding["seen"])
+    for what in ("table app.orders", "partition app.own25 of public.own", "view app.seen"):
+        assert what in shown
+    assert "ours" not in finding["next"]
+    assert "app.mine" not in finding["next"]
+    assert "orders_id_seq" not in finding["next"]
+    run_next(finding["next"], database)
+    result = application.run("up", "--accept-data-loss", "--json", url=database.url())
+    assert result.code == 0, result.out
+    assert database.query("select count(*) from app_own.orders") == [(1000,)]
+    assert database.query("select id, tableoid::regclass::text from own") == [(7, "app_own.own25")]
+    left = "select app_own.f(1, '{}'), 1 operator(app_own.===) 1, 'a' collate app_own.german"
+    assert database.query(left) == [(1, True, "a")]
+
+
+def test_a_view_and_a_table_on_what_goes_with_its_schema(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Both lie in it, too. The view is dropped and the inheritance ended; then the table moves."""
+    application.revision("r2", "r1", "drop schema app cascade")
+    application.revision("r1", None, "create schema app", "create table app.ours (id int)")
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    database.execute(
+        "create view app.seen as select id from app.ours;"
+        "create table app.mine () inherits (app.ours); insert into app.mine values (1)"
+    )
+    found = refused(application, database, *["customisation-in-the-way"] * 3)
+    assert "table app.mine" in found[-1]["message"]
+    assert "app.seen" not in str(found[-1])
+    for finding in found:
+        run_next(finding["next"], database)
+    ends_at_head(application, database, "r2")
+    assert database.query("select count(*) from app_own.mine") == [(1,)]
+
+
+def test_what_nobody_knows_whose_it_is_is_remarked(
+    application: Application, server: Server, database: Database
+) -> None:
+    """No fact describes a collation or a partition; some revision makes such objects."""
+    application.revision("r2", "r1", "drop schema app cascade")
+    application.revision(
+        "r1",
+        None,
+        "create schema app",
+        "create collation app.german (locale = 'C')",
+        "create table ev (id int) partition by list (id)",
+        "create table app.ev1 partition of ev for values in (1)",
+    )
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    plan = application.run("plan", "--json", url=database.url())
+    assert plan.code == 0, plan.out
+    remarks = " ".join(plan.json["remarks"])
+    assert "collation app.german lies in the schema app, which revision r2" in remarks
+    assert "partition app.ev1 of public.ev lies in the schema app" in remarks
+    ends_at_head(application, database, "r2")
+
+
+@pytest.mark.parametrize("within", ["create table app.ours (id int)", "select 1"])
+def test_a_schema_that_is_renamed_takes_everything_along(
+    application: Application, server: Server, database: Database, within: str
+) -> None:
+    application.revision("r2", "r1", "alter schema app rename to shop")
+    application.revision("r1", None, "create schema app", within)
+    with_catalogue(application, server)
+    at(application, database, "r1", row=True)
+    database.execute("create table app.mine (id int); insert into app.mine values (1)")
+    ends_at_head(application, database, "r2")
+    assert database.query("select count(*) from shop.mine") == [(1,)]
+
+
 def test_a_later_revision_renames_what_an_earlier_one_altered(
     application: Application, server: Server, database: Database
 ) -> None:

@@ -24,7 +24,7 @@ from surefoot.downgrades.recipe import DowngradeRecipe, Loss
 from surefoot.downgrades.resume import prepared
 from surefoot.look.counting import count_rows, counting_statement
 from surefoot.look.journal_recipes import journal_writers, observe_ways_back
-from surefoot.look.preflight import observe_surroundings
+from surefoot.look.preflight import mentioned_kinds, observe_surroundings
 from surefoot.look.structure import observe_structure
 from surefoot.postgres.look import looking
 from surefoot.preflight.check import Given
@@ -185,4 +185,13 @@ def _preflight(
     around = observe_surroundings(
         connection, facts.database, path, needed, role=asked.role, version_length=None
     )
-    return judge(Given(path, around, live=live, needed=needed, pieces=(path.doings,)))
+    return judge(
+        Given(
+            path,
+            around,
+            live=live,
+            needed=needed,
+            pieces=(path.doings,),
+            mentioned=mentioned_kinds(path, asked.files),
+        )
+    )

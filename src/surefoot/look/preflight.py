@@ -1,6 +1,9 @@
 """Ask the server everything that the preflight needs: read-only, in one snapshot."""
 
-from collections.abc import Iterable
+import contextlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,6 +27,7 @@ from surefoot.preflight.checks.object_in_the_way import wanted_slots
 from surefoot.preflight.checks.privilege_missing import privilege_needs
 from surefoot.preflight.created import created
 from surefoot.preflight.judge import judge
+from surefoot.preflight.losses import certainly_renames
 from surefoot.preflight.path import Removal, UpgradePath, path_from_nothing, path_of
 from surefoot.preflight.surroundings import (
     UNKNOWN_TO_FACTS,
@@ -52,7 +56,7 @@ class Preparation(msgspec.Struct, frozen=True):
     which revisions commit midway, or may widen that column (`widening`). `held`: the structure to
     assume, if it isn't the present one; `going`: names that will be gone. `indexes`: what the
     sources of the pending revisions do to indexes, in order; `schema`: where they make objects.
-    `sources`: those that can be read, in order.
+    `sources`: those that can be read, in order. `files`: the revisions' and the init scripts'.
     `handling`: see `Given`.
     """
 
@@ -71,6 +75,7 @@ class Preparation(msgspec.Struct, frozen=True):
     schema: str = ""
     sources: tuple[tuple[str, Source], ...] = ()
     handling: frozenset[tuple[str, str]] = frozenset()
+    files: tuple[Path, ...] = ()
 
     @property
     def stand(self) -> Match | None:
@@ -138,6 +143,8 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
             version_table=_version_table(seen),
             creates=created(given.sources, given.schema),
             handling=given.handling,
+            mentioned=mentioned_kinds(path, given.files),
+            renaming=_renaming(path, dict(given.sources)),
         )
     )
 
@@ -171,6 +178,36 @@ def _taken(
     # an index of a table that is renamed is renamed with it
     return tuple(
         one for one in them if not any(set(one.statements) < set(o.statements) for o in them)
+    )
+
+
+def mentioned_kinds(path: UpgradePath | None, files: Iterable[Path]) -> frozenset[str]:
+    """Return the kinds that no facts describe and that one of the files mentions.
+
+    They are read only if a schema is dropped: nobody can tell who made such an object in it.
+    """
+    if path is None or not any(end.key[0] == "schema" for end in path.ends):
+        return frozenset()
+    found: set[str] = set()
+    for file in files:
+        with contextlib.suppress(OSError):
+            text = file.read_bytes()
+            found.update(kind for kind, words in _WORDS.items() if words.search(text))
+    return frozenset(found)
+
+
+_WORDS = {
+    kind: re.compile(rb"(?i)\b" + kind.encode().replace(b" ", rb"\s+"))
+    for kind in sorted(UNKNOWN_TO_FACTS)
+}
+
+
+def _renaming(path: UpgradePath | None, sources: Mapping[str, Source]) -> frozenset[str]:
+    """Return the revisions that certainly rename the schema that the catalogue says they drop."""
+    return frozenset(
+        end.by.revision
+        for end in (path.ends if path is not None else ())
+        if end.key[0] == "schema" and certainly_renames(sources.get(end.by.revision), end.key)
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -291,6 +292,17 @@ class Application:
             handling=frozenset(
                 (r.id, kind) for r in pending for kind in environment.may_handle(r.id)
             ),
+            files=self.files,
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the revisions and of the init scripts."""
+        config, root = self._project.config, self._project.root
+        scripts = (config.scripts(config.init), *config.former())
+        return (
+            *self.environment.files().values(),
+            *(root / entry.path for entries in scripts for entry in entries),
         )
 
     @property

@@ -55,6 +55,10 @@ class Given(msgspec.Struct, frozen=True):
     """What the pending revisions' sources certainly create without IF NOT EXISTS."""
     handling: frozenset[tuple[str, str]] = frozenset()
     """Which pending revisions mention a kind of object that no facts describe: id and kind."""
+    mentioned: frozenset[str] = frozenset()
+    """Such kinds that any file of the application mentions, if a schema is dropped."""
+    renaming: frozenset[str] = frozenset()
+    """The revisions that certainly rename the schema that they seem to drop."""
 
 
 class Found(msgspec.Struct, frozen=True):

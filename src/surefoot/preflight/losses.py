@@ -146,7 +146,7 @@ class _Walk:
                 continue
             source = self._sources.get(doing.revision)
             other = renamed_in(change.key, doing, self._now)
-            if other and _certainly_renames(source, change.key):
+            if other and certainly_renames(source, change.key):
                 moved[change.kind, other] = name
                 continue
             hint = (
@@ -190,7 +190,7 @@ def _dropped(change: Change, before: str, name: str, hint: str) -> Iterator[Loss
         yield Loss("column", name, hint)
 
 
-def _certainly_renames(source: Source | None, key: Key) -> bool:
+def certainly_renames(source: Source | None, key: Key) -> bool:
     """Whether the file renames something and can't be what drops this.
 
     Each of its statements is known, and those that drop concern something else.

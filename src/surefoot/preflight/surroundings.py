@@ -1,6 +1,6 @@
 """What the server is asked apart from the structure, and its answers, as values."""
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -8,7 +8,21 @@ from surefoot.catalogue.match import Unseen
 from surefoot.schema.fact import Key
 from surefoot.schema.kinds import Kind
 
-Unknown = Literal["cast", "operator", "publication"]
+Unknown = Literal[
+    "cast",
+    "operator",
+    "publication",
+    "partition",
+    "type",
+    "collation",
+    "conversion",
+    "operator class",
+    "operator family",
+    "text search configuration",
+    "text search dictionary",
+    "text search parser",
+    "text search template",
+]
 UNKNOWN_TO_FACTS: frozenset[str] = frozenset(get_args(Unknown))
 """Kinds of dependents that no facts describe: nobody can tell from facts who made them."""
 
@@ -18,8 +32,9 @@ class Dependent(msgspec.Struct, frozen=True):
 
     `kind` and `name` are a fact's, or the kind is one of `UNKNOWN_TO_FACTS` and the name is SQL.
     `detail`: "generated" or "default" if a column's expression depends on it, "type" if the column
-    is of the type; "view" for a view; a cast's or an operator's function, a publication's table.
-    `definition` creates it again. `depth`: how many objects lie between the two.
+    is of the type; "view" for a view; a cast's or an operator's function, a publication's table; in
+    a schema that is dropped, what ALTER calls its kind. `definition` creates it again; of a
+    partition, it is the name of the whole table. `depth`: how many objects lie between the two.
     """
 
     end: int
@@ -32,9 +47,7 @@ class Dependent(msgspec.Struct, frozen=True):
     @property
     def key(self) -> Key | None:
         """The fact's kind and name; None if no facts describe it."""
-        if self.kind == "cast" or self.kind == "operator" or self.kind == "publication":
-            return None
-        return self.kind, self.name
+        return None if self.kind in UNKNOWN_TO_FACTS else (cast(Kind, self.kind), self.name)
 
 
 class Need(msgspec.Struct, frozen=True):

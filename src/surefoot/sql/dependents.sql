@@ -1,7 +1,7 @@
 -- What depends on the objects that are dropped, retyped or replaced (parallel arrays): number of the object; depth
 -- below it, kind, name and definition of what depends on it. Runs under facts_settings.sql. Views, types, functions and
 -- operators are followed: none of them can be dropped before what is built on it. A table's column is followed to what
--- keeps PostgreSQL from giving it another type.
+-- keeps PostgreSQL from giving it another type. Of a schema: what lies in it, which moves with all that is built on it.
 with recursive ended as (
     select e.number, e.kind, e.schema, e.name, e.part
     from unnest(
@@ -121,6 +121,21 @@ deepest as (
     from dependent
     group by number, classid, objid, part, of_type
 ),
+-- what an extension brought is the extension's; a sequence that a column owns moves with its table
+lying as (
+    select e.number, d.classid, d.objid, o.type as word, o.identity
+    from ended e
+    join pg_namespace n on n.nspname = e.schema
+    join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.deptype = 'n'
+    cross join lateral pg_identify_object(d.classid, d.objid, 0) o
+    where e.kind = 'schema'
+      and not exists (
+          select from pg_depend x
+          where x.classid = d.classid and x.objid = d.objid and x.objsubid = 0
+            and (x.deptype = 'e' or (x.refclassid = 'pg_class'::regclass and x.deptype in ('a', 'i')
+                 and exists (select from pg_sequence s where s.seqrelid = x.objid)))
+      )
+),
 rel as (
     select c.oid, c.relkind, c.relispartition, n.nspname, c.relname,
            quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name
@@ -232,4 +247,37 @@ from deepest d
 join pg_publication_rel r on d.classid = 'pg_publication_rel'::regclass and r.oid = d.objid
 join pg_publication p on p.oid = r.prpubid
 join rel on rel.oid = r.prrelid
+union all
+-- what lies in a schema; detail: what ALTER calls it; definition: of a partition, the table that it is of in the end
+select y.number, 0,
+       case
+           when rel.relispartition then 'partition'
+           when rel.relkind = 'S' then 'sequence'
+           when rel.oid is not null then 'relation'
+           when t.typtype in ('e', 'd', 'r', 'c')
+               then case t.typtype when 'e' then 'enum' when 'd' then 'domain' when 'r' then 'range' else 'composite type' end
+           when s.oid is not null then 'statistics'
+           else y.word
+       end,
+       case
+           when rel.oid is not null then rel.name
+           when p.oid is not null
+               then quote_ident(pn.nspname) || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')'
+           when s.oid is not null
+               then on_table.name || '.' || case when sn.nspname = on_table.nspname then '' else quote_ident(sn.nspname) || '.' end
+                   || quote_ident(s.stxname)
+           else y.identity
+       end,
+       case when s.oid is not null then 'statistics' when t.typtype = 'd' then 'domain' else y.word end,
+       coalesce(whole.name, '')
+from lying y
+left join rel on y.classid = 'pg_class'::regclass and rel.oid = y.objid
+left join rel whole on rel.relispartition and whole.oid = pg_partition_root(rel.oid)
+left join pg_type t on y.classid = 'pg_type'::regclass and t.oid = y.objid
+left join pg_proc p on y.classid = 'pg_proc'::regclass and p.oid = y.objid
+left join pg_namespace pn on pn.oid = p.pronamespace
+left join pg_statistic_ext s on y.classid = 'pg_statistic_ext'::regclass and s.oid = y.objid
+left join pg_namespace sn on sn.oid = s.stxnamespace
+left join rel on_table on on_table.oid = s.stxrelid
+where y.identity is not null -- just dropped by somebody else
 order by 1, 3, 4

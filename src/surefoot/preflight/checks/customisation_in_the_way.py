@@ -9,6 +9,7 @@ from surefoot.errors import Finding
 from surefoot.errors.printable import quoted_literal
 from surefoot.errors.steps import to_type
 from surefoot.preflight.check import Found, Given
+from surefoot.preflight.in_a_schema import in_a_schema
 from surefoot.preflight.path import Removal, UpgradePath, column_type
 from surefoot.preflight.surroundings import UNKNOWN_TO_FACTS, Dependent
 from surefoot.schema.fact import Key, relation_kind
@@ -43,7 +44,14 @@ def check(given: Given) -> Found:
     """Return a finding for what would be lost or break a revision; a remark for what might."""
     if given.path is None:
         return Found()
-    return customisations(given.path, given.live, given.around.dependents, given.handling)
+    return customisations(
+        given.path,
+        given.live,
+        given.around.dependents,
+        given.handling,
+        given.mentioned,
+        given.renaming,
+    )
 
 
 class _Concerned(msgspec.Struct):
@@ -69,25 +77,23 @@ def customisations(
     live: Mapping[Key, str],
     dependents: Iterable[Dependent],
     handling: frozenset[tuple[str, str]] = frozenset(),
+    mentioned: frozenset[str] = frozenset(),
+    renaming: frozenset[str] = frozenset(),
 ) -> Found:
     """Return every user object that is in the way; `dependents` are those of `path.ends`.
 
-    `handling`: which revisions may drop objects of a kind that facts don't describe.
+    `handling`: which revisions may drop objects of a kind that facts don't describe. `mentioned`,
+    `renaming`: see `Given`.
     """
     concerned: dict[Key, _Concerned] = {}  # would be lost, or is in the way
     others: dict[tuple[str, str, str], _Concerned] = {}  # no facts describe them
-    remarks: list[str] = []
-    for end in path.ends:
-        if end.key[0] == "relation" and end.how == "drops":
-            for key, definition in live.items():
-                if key in path.known or table_of(key, definition) != end.key[1]:
-                    continue
-                if end.renamed or kind_of(key[0]).goes_along:
-                    remarks.append(_perhaps(key, live, end))
-                else:
-                    concerned.setdefault(key, _Concerned()).add(end)
+    lying: list[Dependent] = []  # in a schema that is dropped
+    remarks = _of_dropped_tables(path, live, concerned)
     for found in dependents:
         end = path.ends[found.end]
+        if end.key[0] == "schema":
+            lying.append(found)
+            continue
         if (other := _other(found)) is not None:
             if _is_in_the_way(found, end, path, live, handling):
                 others.setdefault(other, _Concerned()).add(end, found)
@@ -116,7 +122,32 @@ def customisations(
         for key, one in sorted(others.items())
     ]
     findings.sort(key=lambda one: one[:3])
-    return Found(tuple(one[-1] for one in findings), remarks=tuple(dict.fromkeys(remarks)))
+    dropped = {key for key in concerned if not _is_table(key, live)}
+    moved, more = in_a_schema(path, live, lying, dropped, mentioned, renaming)
+    return Found(
+        (*(one[-1] for one in findings), *moved), remarks=tuple(dict.fromkeys((*remarks, *more)))
+    )
+
+
+def _of_dropped_tables(
+    path: UpgradePath, live: Mapping[Key, str], concerned: dict[Key, _Concerned]
+) -> list[str]:
+    """Add what belongs to a table that is dropped; return remarks about what goes with it."""
+    remarks: list[str] = []
+    for end in path.ends:
+        if end.key[0] == "relation" and end.how == "drops":
+            for key, definition in live.items():
+                if key in path.known or table_of(key, definition) != end.key[1]:
+                    continue
+                if end.renamed or kind_of(key[0]).goes_along:
+                    remarks.append(_perhaps(key, live, end))
+                else:
+                    concerned.setdefault(key, _Concerned()).add(end)
+    return remarks
+
+
+def _is_table(key: Key, live: Mapping[Key, str]) -> bool:
+    return key[0] == "relation" and relation_kind(live[key]) == "table"
 
 
 def _other(found: Dependent) -> tuple[str, str, str] | None:
@@ -205,7 +236,7 @@ def _finding(key: Key, live: Mapping[Key, str], one: _Concerned, types: frozense
         seen.append(f"its definition: {again}")
     if key[0] == "column":
         text, then, statements = _freeing(key, live, one, types)
-    elif key[0] == "relation" and relation_kind(live[key]) == "table":
+    elif _is_table(key, live):
         text, then, statements = _separating(key, live, one)
     else:
         text, statements = "save its definition, and drop it", _dropping(key, live)
