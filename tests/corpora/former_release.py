@@ -1,10 +1,11 @@
 """Databases that a former release made in its own way, with create_all: learned, and upgraded.
 
 For each case with a [former] table: the former release, in an environment of its own, creates its
-database by its own first start. `surefoot catalog learn` then writes its structure, and a second build makes it an origin. After
-that, `up` must bring the database to head, a second `up` must find nothing to do, and `drift` must
-find no difference. A copy without its version row must be identified, or be ambiguous with the
-true revision among those named; it may never be taken for another.
+database by its own first start. `surefoot catalog learn` then writes its structure, and a second
+build makes it an origin. After that, `up` must bring the database to head, a second `up` must find
+nothing to do, and `drift` must find no difference. A copy without its version row must be
+identified, or be ambiguous with the true revision among those named; it may never be taken for
+another.
 
     python tests/corpora/former_release.py [--only NAME] … [--postgres BIN_DIRECTORY]
 """
