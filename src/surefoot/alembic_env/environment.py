@@ -21,7 +21,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
-from alembic.util import to_tuple
+from alembic.util import load_python_file, to_tuple
 
 from surefoot.alembic_env.arguments import watch
 from surefoot.alembic_env.connection import (
@@ -89,6 +89,7 @@ class Environment:
         self._revisions: dict[str, Revision] = {}
         self._config: AlembicConfig | None = None
         self._script: ScriptDirectory | None = None
+        self._kept = False  # the scripts were read for an earlier configuration
         self._search_path = self._current_schema = self._role = ""
         self._autocommit = False
         self._without_schema: SurefootError | None = None
@@ -202,6 +203,7 @@ class Environment:
         fresh: bool = False,
         each: bool = False,
         logged: bool = False,
+        keep: bool = False,
         **options: Any,
     ) -> None:
         """Run env.py with `configure` replaced on the instance, where Alembic's proxies find it.
@@ -212,7 +214,8 @@ class Environment:
         transaction; `notice` gets what a guard in a revision skips. `fresh`: with a script
         directory of its own, to which revisions may be added. `each`: every step is a transaction
         of its own, whatever env.py says. `logged`: Alembic's log messages about steps go where
-        env.py sends them; those of a mere look are dropped.
+        env.py sends them; those of a mere look are dropped. `keep`: the revisions' files aren't
+        read again, even if the application makes another configuration for each run.
         """
         # env.py may change the directory; its next run must begin where the first did
         with signals.interruptible(), contextlib.chdir("."), self._open_config() as config:
@@ -222,7 +225,10 @@ class Environment:
                 self.tenant.tell(config.attributes)
             if config is not self._config or self._script is None:
                 with readable(self.root):
-                    self._script = ScriptDirectory.from_config(config)
+                    made = ScriptDirectory.from_config(config)
+                self._kept = keep and self._script is not None and _same(made, self._script)
+                if not self._kept:
+                    self._script = made
                 self._config = config
             script = ScriptDirectory.from_config(config) if fresh else self._script
             environment = EnvironmentContext(config, script, fn=_uninterrupted(fn), **options)
@@ -274,6 +280,16 @@ class Environment:
     def module(self, revision: str) -> Any:
         """Load the revision file as a module."""
         return self._scripts.get_revision(revision).module
+
+    def upgrade_of(self, step: Any) -> Callable[..., None]:
+        """Return what an upgrade step runs; from its file, if that was read for an earlier run.
+
+        What the file does while it is loaded may depend on the run's configuration.
+        """
+        if not self._kept:
+            return step.migration_fn
+        file = Path(step.revision.path)
+        return load_python_file(str(file.parent), file.name).upgrade
 
     def _version_table(self, context: Any, server: ServerInfo) -> VersionTableName:
         with untouched(context.connection) as connection:
@@ -367,6 +383,16 @@ class Environment:
         with readable(self.root, self.version_directories):
             revisions = [self.revision(script) for script in self._scripts.walk_revisions()]
         return History({r.id: r for r in sorted(revisions, key=lambda r: r.id)})
+
+
+def _same(one: ScriptDirectory, other: ScriptDirectory) -> bool:
+    """Whether both would find the same files; `one` hasn't read them yet."""
+    missing = object()
+    return all(
+        vars(other).get(name, missing) == value
+        for name, value in vars(one).items()
+        if name != "revision_map"
+    )
 
 
 def _after(

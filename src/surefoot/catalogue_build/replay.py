@@ -112,7 +112,7 @@ def replay(
         for step in found[:1] if one_by_one else found:
             running, at_end = environment.revision(step.revision), False
             watching.begin(running)
-            step.migration_fn = _keeping(step.migration_fn, keywords)
+            step.migration_fn = _keeping(environment.upgrade_of(step), keywords)
             yield step
         at_end = True
 
@@ -134,7 +134,9 @@ def replay(
         more = False
         try:
             with wrap_app_errors(environment.root):
-                environment.run(steps, lambda context: same_database(context, server), applied)
+                environment.run(
+                    steps, lambda context: same_database(context, server), applied, keep=one_by_one
+                )
         except ApplicationFailed as failed:
             cause = failed.__cause__
             if isinstance(cause, Ruined):
