@@ -84,5 +84,6 @@ def require_confined(stopped: Finding) -> None:
 
 
 def why_stopped(finding: Finding) -> str:
-    """Return the reason in a line: what was seen last is nearest to the cause."""
-    return finding.seen[-1] if finding.seen else finding.message
+    """Return the reason in a line: what the server said, otherwise what was seen last."""
+    said = (line for line in finding.seen if "(SQLSTATE " in line)
+    return next(said, finding.seen[-1] if finding.seen else finding.message)
