@@ -107,6 +107,33 @@ def test_create_all_and_a_stamp(
     is_clean_at_head(application, database, "r2")
 
 
+IN_SCHEMA = """
+
+def with_schema(connection):
+    connection.exec_driver_sql("create schema x")
+    metadata.create_all(connection)
+"""
+
+
+def test_a_call_that_makes_the_version_tables_schema(
+    application: Application, server: Server
+) -> None:
+    """It comes before Alembic makes that table."""
+    history(application)
+    application.env(options='version_table_schema="x"')
+    application.write("models.py", MODELS + IN_SCHEMA)
+    application.write("sql/init.sql", f"create schema x; {PEOPLE};")
+    application.config(
+        'version_table_schema = "x"\ninit = ["sql/init.sql"]\ninit_revision = "r1"\n'
+        '[[origins]]\ncreate = "models:with_schema"\n'
+    )
+    built = build(application, server)
+    assert "models:with_schema, then the history: 0 revisions" in built.err
+    text = (application.root / "migrations/surefoot-catalog.txt").read_text()
+    assert "with_schema" in text
+    assert "ix_people_name" in text
+
+
 @pytest.mark.parametrize("create", ["models:by_itself", "models:later"])
 def test_a_call_that_finds_the_database_by_itself(
     application: Application, server: Server, database: Database, create: str

@@ -20,7 +20,8 @@ def create(
     """Call what `name` ("package.module:attribute") names, then write these version rows.
 
     Unless it has written some itself. A MetaData creates its tables, and a callable with a
-    parameter gets a connection: env.py's own, in its transaction. A callable without one finds the
+    parameter gets a connection: env.py's own, in its transaction, before Alembic makes its version
+    table, whose schema may not exist until then. A callable without one finds the
     database itself, and may be a coroutine function. Raises SurefootError
     `application-environment-failed`, or `config-invalid` if it wrote other version rows.
     """
@@ -35,9 +36,11 @@ def create(
             if inspect.iscoroutine(found):
                 asyncio.run(found)
 
-        def steps(heads: Any, context: Any) -> list[Any]:
+        def ready(context: Any) -> None:
             if on_connection is not None:
                 on_connection(context.connection)
+
+        def steps(heads: Any, context: Any) -> list[Any]:
             if heads and set(heads) != set(rows):
                 raise SurefootError(
                     "config-invalid",
@@ -49,7 +52,7 @@ def create(
                 context.stamp(context.script, rows)
             return []
 
-        environment.run(steps, lambda context: same_database(context, server))
+        environment.run(steps, lambda context: same_database(context, server), ready=ready)
 
 
 def _on_connection(made: Any) -> Callable[[Any], object] | None:
