@@ -26,6 +26,13 @@ UPDATE = "update orders set total = 0 where total is null"
         ('op.execute(f"delete from {name} where x is null")', ""),
         ('op.execute("update a set x = 1 where y = :y", {"y": 1})', ""),
         (f'op.execute("{UPDATE}")\n    op.execute("{UPDATE}")', ""),
+        (f'op.execute("""{UPDATE}; update b set x = 1 where y = 2;""")', ""),
+        ('op.execute("update a set x = 1; update b set x = 1 where y = 2")', ""),
+        (
+            """op.execute("update a set x = '' where x = ';'; ")""",
+            "select not exists (select from a where x = ';')",
+        ),
+        (f'op.execute("""{UPDATE} -- the old\n and id > 1""")', ""),
         ("fill()", ""),
         ("pass", ""),
     ],

@@ -9,7 +9,8 @@ _FLAGS = re.IGNORECASE | re.DOTALL
 _UPDATE = re.compile(rf"\s*update\s+{_NAMED}\s+set\s+.+?{_WHERE}", _FLAGS)
 _DELETE = re.compile(rf"\s*delete\s+from\s+{_NAMED}{_WHERE}", _FLAGS)
 # A condition with another table or a parameter can't be asked alone.
-_MORE = re.compile(r"\b(?:from|select|returning|using)\b|[:%]\(?\w|\{", re.IGNORECASE)
+_MORE = re.compile(r"\b(?:from|select|returning|using)\b|[:%]\(?\w|\{|--", re.IGNORECASE)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 def suggested_question(text: str) -> str:
@@ -30,6 +31,8 @@ def suggested_question(text: str) -> str:
     if len(statements) != 1:
         return ""
     sql = _executed(statements[0])
+    if ";" in _QUOTED.sub("", sql).rstrip().removesuffix(";"):
+        return ""  # several statements
     for pattern in (_UPDATE, _DELETE):
         if (found := pattern.match(sql)) and not _MORE.search(sql[found.end(1) :]):
             condition = " ".join(found[2].split())
