@@ -146,7 +146,7 @@ class _Replaying:
 
     def _require_in_reach(self, opened: Opened) -> None:
         """Require a revision at or after the init scripts', which can't be undone."""
-        code = startable_code(self._project, opened)
+        code = startable_code(self._project, opened, self._scratch)
         if code.stands_for not in applied_at(opened.history, self._options.revision):
             raise SurefootError(
                 "dump-failed",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import psycopg
 from psycopg import sql
 
@@ -12,7 +13,7 @@ from surefoot.decision.install import refused_beforehand
 from surefoot.decision.plan import Install
 from surefoot.errors import SurefootError
 from surefoot.look.code import code_of
-from surefoot.look.database import observe_database
+from surefoot.look.database import observe_database, observe_version_rows
 from surefoot.model.progress import Session
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
@@ -38,16 +39,47 @@ class _Quiet:
     def notice(self, text: str) -> None: ...
 
 
-def startable_code(project: Project, opened: Opened) -> Code:
+# Elsewhere, the next step is also one of the commands that need the scripts here.
+_NEXT: dict[str, str] = {
+    "init-revision-missing": "set init_revision in surefoot.toml to the last revision whose "
+    "changes the scripts hold",
+    "init-script-names-another-revision": "use this release's own script; or correct init_revision "
+    "or the header",
+    "init-script-edited": "if it's maintained by hand, remove its header, and name the revision "
+    "that it stands for in surefoot.toml, as init_revision",
+}
+
+
+def startable_code(project: Project, opened: Opened, scratch: Scratch | None = None) -> Code:
     """The code, if a history can begin with its init scripts.
+
+    With a scratch server, a refusal names the version row that the scripts write.
 
     Raises SurefootError `init-revision-missing`, `init-revision-unknown`, `script-not-found`.
     """
     code = code_of(project, opened.history)
     refused = refused_beforehand(code, identifiable=False)
     if refused is not None:
-        raise SurefootError.of(refused)
+        next = _NEXT.get(refused.code, refused.next)
+        if refused.code == "init-revision-missing" and scratch is not None:
+            rows = _written(project, scratch, code, opened)
+            if len(rows) == 1:
+                next += f'. They write the version row {rows[0]}: init_revision = "{rows[0]}"'
+        raise SurefootError.of(msgspec.structs.replace(refused, next=next))
     return code
+
+
+def _written(
+    project: Project, scratch: Scratch, code: Code, opened: Opened
+) -> tuple[str | None, ...]:
+    """Run the scripts, and return the version rows that they write; none if they fail."""
+    target = database(project, scratch)
+    try:
+        _install_scripts(project, target, Install(code.init, None), opened)
+    except SurefootError:
+        return ()
+    with connect(target, wait=10, say=lambda _: None) as connection:
+        return observe_version_rows(connection, opened.version_table)[1]
 
 
 def database(
@@ -73,7 +105,7 @@ def installed(
 
     Raises as `startable_code` does, and SurefootError `script-…`.
     """
-    startable_code(project, opened)
+    startable_code(project, opened, scratch)
     target = database(project, scratch, shared)
     install_at(project, target, opened)
     return target
@@ -110,6 +142,10 @@ def _install_scripts(
                     history=opened.history,
                     look=None,  # what they make is what is to be found out
                 )
+        except SurefootError as error:
+            found = error.finding
+            next = _NEXT.get(found.code, found.next)
+            raise SurefootError.of(msgspec.structs.replace(found, next=next)) from error
         except ScriptFailed as failed:
             raise SurefootError.of(failed.error(SCRATCH).finding) from failed
         except psycopg.Error as error:
