@@ -143,6 +143,70 @@ def test_a_history_that_begins_with_the_init_scripts(
     assert "doesn't run from its base (r1 fails: " in " ".join(result.err.split())
 
 
+def test_why_the_history_does_not_run_from_its_base(
+    application: Application, server: Server
+) -> None:
+    """The server's message, and not the statement's last line."""
+    application.revision(
+        "r1", None, body='op.execute("""alter table people add (\n  name text\n  ))""")'
+    )
+    application.write("sql/00_init.sql", "create table people (id int primary key, name text);\n")
+    application.config('init = ["sql/00_init.sql"]\ninit_revision = "r1"\n')
+    result = build(application, server)
+    assert result.code == 0, result.err
+    why = 'r1 fails: syntax error at or near "(" (SQLSTATE 42601))'
+    assert why in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize("said", ["", 'init_revision = "r1"\n'], ids=["missing", "another"])
+def test_init_scripts_with_a_version_row_of_their_own(
+    application: Application, server: Server, said: str
+) -> None:
+    """The next step names their row, and never the command that needs to know it."""
+    application.revision("r1", None, "alter table people add column name text")
+    application.revision("r2", "r1", "create index people_name on people (name)")
+    application.write(
+        "sql/00_init.sql",
+        "create table people (id int primary key, name text);\n"
+        "create index people_name on people (name);\n"
+        "create table alembic_version (version_num varchar(32) primary key);\n"
+        "insert into alembic_version values ('r2');\n",
+    )
+    application.config(f'init = ["sql/00_init.sql"]\n{said}')
+    code = "init-script-names-another-revision" if said else "init-revision-missing"
+    for command in (("catalog", "build"), ("dump", "-o", "init.sql")):
+        result = application.run(*command, "--json", "--server", server.url("postgres"))
+        assert (result.code, result.error) == (4, code), result.out
+        (finding,) = result.json["findings"]
+        assert "version row r2" in finding["message"] + finding["next"]
+        assert "surefoot catalog" not in finding["next"]
+        assert "surefoot dump" not in finding["next"]
+
+
+def test_an_evidence_probe_that_is_no_query(application: Application, server: Server) -> None:
+    """It is executed where its revision has run, and reported with its file."""
+    application.linear()
+    probes = {
+        "r4": "select not exists (select from people where name = ''; update pets)",
+        "r5": "select not exists (select from people where name like 'a%' or name = ':x')",
+        "r6": "select exists (select from nowhere)",
+    }
+    down = "r3"
+    for id, probe in probes.items():
+        application.revision(
+            *(id, down, "update people set name = 'x'"), head=f'surefoot_evidence = "{probe}"'
+        )
+        down = id
+    result = build(application, server)
+    assert result.code == 0, result.err
+    told = " ".join(result.err.split())
+    assert "the evidence probe of r4 can't be executed" in told
+    assert 'syntax error at or near ";"' in told
+    assert "r4.py)" in told
+    assert "probe of r5" not in told
+    assert 'relation "nowhere" does not exist (SQLSTATE 42P01)' in told
+
+
 @pytest.mark.provokes("extension-missing")
 def test_an_extension_that_the_server_has_not(application: Application, server: Server) -> None:
     application.linear()

@@ -226,9 +226,8 @@ class Environment:
             if config is not self._config or self._script is None:
                 with readable(self.root):
                     made = ScriptDirectory.from_config(config)
-                self._kept = keep and self._script is not None and _same(made, self._script)
-                if not self._kept:
-                    self._script = made
+                self._kept = keep and _same(made, self._scripts)
+                self._script = self._scripts if self._kept else made
                 self._config = config
             script = ScriptDirectory.from_config(config) if fresh else self._script
             environment = EnvironmentContext(config, script, fn=_uninterrupted(fn), **options)

@@ -217,6 +217,7 @@ class _Building:
             )
         main = init if base.stopped is not None else base
         assert main is not None
+        self._tell_probes(main)
         opened = base.opened
         start = self._database if main is base else self._installed(base)
         downs = steps = None
@@ -328,6 +329,17 @@ class _Building:
         self._tell_refused(found)
         found.downgrades = known | found.downgrades
         return found
+
+    def _tell_probes(self, found: Replayed) -> None:
+        """Report each evidence probe that can't be executed where its revision has run."""
+        for id, why in found.probes.items():
+            place = found.opened.history.revisions[id].path
+            if id in self._project.config.evidence:
+                place = f"{self._project.file}: evidence.{id}"
+            self._told.notice(
+                f"the evidence probe of {id} can't be executed once {id} has run, so it never "
+                f"decides: {why} ({place})"
+            )
 
     def _tell_refused(self, found: Replayed) -> None:
         """Report each connection or program that the application's code was refused, once."""
@@ -620,7 +632,9 @@ class _Building:
                 + ("; former_init is ignored" if self._project.config.former_init else "")
             )
             return None
-        return init_scripts(self._project, startable_code(self._project, base.opened))
+        return init_scripts(
+            self._project, startable_code(self._project, base.opened, self._scratch)
+        )
 
     def _installed(self, base: Replayed) -> Start:
         """Return how the init scripts make a database."""

@@ -39,6 +39,7 @@ from surefoot.catalogue_build.messages import (
     Message,
     Opened,
     Orders,
+    ProbeFailed,
     Refused,
     ReplayStopped,
     Spoilt,
@@ -103,6 +104,9 @@ class _Watching:
             return None
         self._files = self._files or self.environment.files()
         return suggested_question(self._files[revision.id].read_text("utf-8"))
+
+    def probe_failed(self, revision: Revision, why: str) -> None:
+        self.tell(ProbeFailed(revision.id, why))
 
     def tried(self, revision: Revision, attempt: Attempt) -> None:
         self.tell(DowngradeTrial(revision.id, self._judged(revision, attempt)))
@@ -189,7 +193,10 @@ def _replay(orders: Orders, watching: _Watching) -> None:
         order = tuple(revision.id for revision in environment.pending(()))
         if orders.create:
             create(environment, server, project.root, orders.create, orders.rows)
+        probes: dict[str, str] = {}
         if not orders.further:
+            declared = {id: r.evidence for id, r in history.revisions.items() if r.evidence}
+            probes = declared | dict(project.config.evidence)
             watching.environment = environment
             history = _with_trees(history, environment, project.root)
             varying = tuple(id for id in order if environment.may_vary(id))
@@ -223,6 +230,7 @@ def _replay(orders: Orders, watching: _Watching) -> None:
             downgrades=orders.downgrades,
             passed_over=frozenset(orders.passed_over),
             wanted=wanted,
+            probes=probes,
         )
     watching.tell(Finished())
 

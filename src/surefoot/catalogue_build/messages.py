@@ -76,6 +76,13 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     question: str | None = None
 
 
+class ProbeFailed(msgspec.Struct, frozen=True, tag="probe"):
+    """The revision's evidence probe can't be executed where the revision has run: `why`."""
+
+    revision: str
+    why: str
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The application's code tried to reach something other than the scratch server.
 
@@ -111,4 +118,14 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """The replay has reached its end."""
 
 
-Message = Opened | Begun | Ended | Refused | DowngradeTrial | ReplayStopped | Spoilt | Finished
+Message = (
+    Opened
+    | Begun
+    | Ended
+    | ProbeFailed
+    | Refused
+    | DowngradeTrial
+    | ReplayStopped
+    | Spoilt
+    | Finished
+)

@@ -20,6 +20,7 @@ from surefoot.catalogue_build.messages import (
     Message,
     Opened,
     Orders,
+    ProbeFailed,
     Refused,
     ReplayStopped,
     Spoilt,
@@ -42,7 +43,8 @@ class Replayed(msgspec.Struct):
     `spoilt` is the revision whose downgrade has ruined the database: begin again without it.
     `refused` is what the application's code tried to reach outside the scratch server: revision
     and target, in words. `questions` are revisions that change only data and have no evidence
-    probe, with a suggested one ("": none). `seconds` is how long it took.
+    probe, with a suggested one ("": none). `probes` are those that can't be executed, with the
+    reason. `seconds` is how long it took.
     """
 
     opened: Opened
@@ -53,6 +55,7 @@ class Replayed(msgspec.Struct):
     spoilt: str = ""
     refused: list[tuple[str, str]] = []
     questions: dict[str, str] = {}
+    probes: dict[str, str] = {}
     seconds: float = 0.0
 
 
@@ -157,6 +160,9 @@ def replayed(
                     found.changes[revision] = changes
                     if question is not None:
                         found.questions[revision] = question
+                case ProbeFailed(revision, why):
+                    assert found is not None
+                    found.probes[revision] = why
                 case Refused(revision, what):
                     refused.append((revision, what))
                 case DowngradeTrial(revision, downgrade):

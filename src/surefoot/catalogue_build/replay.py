@@ -1,7 +1,7 @@
 """Run the whole history on a scratch database, and look after each revision."""
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ from surefoot.alembic_env.connection import same_database
 from surefoot.alembic_env.environment import Environment, upgrade_steps
 from surefoot.alembic_env.loading import ApplicationFailed, wrap_app_errors
 from surefoot.alembic_env.looking import Looking, Row, savepoint
+from surefoot.alembic_env.raised import describe
 from surefoot.alembic_env.recording import (
     candidates,
     execute,
@@ -31,6 +32,7 @@ class Watching(Protocol):
 
     def begin(self, revision: Revision) -> None: ...
     def end(self, revision: Revision, rows: list[Row]) -> None: ...
+    def probe_failed(self, revision: Revision, why: str) -> None: ...
     def tried(self, revision: Revision, attempt: "Attempt") -> None: ...
     def same(self, one: list[Row], other: list[Row]) -> bool: ...
 
@@ -82,12 +84,14 @@ def replay(
     downgrades: bool = False,
     passed_over: frozenset[str] = frozenset(),
     wanted: frozenset[str] | None = None,
+    probes: Mapping[str, str] | None = None,
 ) -> None:
     """Upgrade to the heads; `watching` gets each revision, with the structure after it.
 
     With `wanted` (which includes the parents of each), only these revisions are run. In one run of
     env.py, or (`one_by_one`) in one for each revision. With `downgrades`, each revision's
-    downgrade() is tested and rolled back, except for those `passed_over`. Raises RevisionFailed,
+    downgrade() is tested and rolled back, except for those `passed_over`. `probes` are evidence
+    probes, each executed once its revision has run. Raises RevisionFailed,
     Ruined, or SurefootError if env.py itself fails.
     """
     looking = Looking(version_table)
@@ -123,6 +127,9 @@ def replay(
             environment.tenant.schema(ctx)
             outside.require_unchanged(ctx.connection, running.id)
         watching.end(running, looking.rows(ctx.connection))
+        probe = (probes or {}).get(running.id)
+        if probe is not None and (why := _why_not(ctx.connection, probe)):
+            watching.probe_failed(running, why)
         if downgrades and running.id not in passed_over:
             module = environment.module(running.id)
             watching.tried(
@@ -155,6 +162,20 @@ def _keeping(migrate: Callable[..., None], keywords: dict[str, Any]) -> Any:
         migrate(**given)
 
     return keeping
+
+
+def _why_not(connection: Any, probe: str) -> str:
+    """Return why an evidence probe can't be executed; "" if it can be.
+
+    As a cursor, like it is executed later: it can only be one query.
+    """
+    try:
+        with savepoint(connection, "surefoot_probe"):
+            execute(connection, f"declare surefoot_probe no scroll cursor for {probe}")
+            connection.execute(text("fetch 1 from surefoot_probe")).all()
+    except DBAPIError as error:
+        return describe(error)[0]
+    return ""
 
 
 def _try(
