@@ -358,6 +358,32 @@ def test_stepwise_records_where_it_makes_a_difference(
     assert read(text).ways[0].changes["r4"][0].after == (None,)
 
 
+def test_stepwise_reads_the_files_once(application: Application, server: Server) -> None:
+    """If the application makes its configuration anew for each run, the file that runs sees it."""
+    application.write(
+        "my_app.py",
+        "import os\nfrom alembic.config import Config\n\n\ndef make():\n"
+        "    config = Config('alembic.ini')\n"
+        "    url = os.environ['DATABASE_URL'].replace('%', '%%')\n"
+        "    config.set_main_option('sqlalchemy.url', url)\n    return config\n",
+    )
+    application.config('driver = "postgresql+psycopg"\nalembic_config = "my_app:make"\n')
+    for n in range(1, 9):
+        application.revision(
+            *(f"r{n}", f"r{n - 1}" if n > 1 else None),
+            body=f"assert loaded is context.config\nop.execute('create table t{n} (a int)')",
+            head="from alembic import context\nloaded = getattr(context, 'config', None)\n"
+            "with open('loads', 'a') as file:\n    print(revision, file=file)",
+        )
+    text = build(application, server, "--no-downgrade", "--no-stepwise")
+    loads = application.root / "loads"
+    without = loads.read_text().split()
+    loads.unlink()
+    assert build(application, server, "--no-downgrade") == text
+    # to look, and the one that runs
+    assert len(loads.read_text().split()) == len(without) + 8 + 8
+
+
 def test_revisions_that_change_only_data_are_listed(
     application: Application, server: Server
 ) -> None:
