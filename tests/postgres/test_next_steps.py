@@ -236,6 +236,26 @@ def test_a_prepared_transaction_that_holds_a_lock(
 
 
 @pytest.mark.follows("lock-not-available")
+def test_a_prepared_transaction_that_created_the_version_table(
+    application: Application, database: Database
+) -> None:
+    """Nobody else sees the table's name, and Alembic waits for it."""
+    application.config('lock_timeout = "300ms"\nlock_retries = 1\n')
+    application.linear()
+    made = "create table alembic_version (version_num varchar(32) primary key)"
+    with left_over(database, "old", made):
+        failed = up(application, database)
+        assert (failed.code, failed.error) == (5, "lock-not-available"), failed.err
+        (finding,) = failed.json["findings"]
+        seen = "\n".join(finding["seen"])
+        assert "tried 2 times in" in seen
+        assert "the prepared transaction 'old' (of role postgres, in database" in seen
+        assert "holds a lock on a table that it has created and not committed" in seen
+        assert "The step had not begun." in finding["database"]
+        arrives(application, database, failed)
+
+
+@pytest.mark.follows("lock-not-available")
 def test_a_session_that_holds_a_lock(application: Application, database: Database) -> None:
     application.config('lock_timeout = "300ms"\nlock_retries = 0\n')
     application.revision("r1", None, "create table people (id int primary key)")

@@ -249,6 +249,7 @@ GIVEN = {
     "surefoot": "0",
     "at": None,
     "advisory": True,
+    "uncommitted": True,
     "after": 0,
     "end": "reached",
     "tables": ["people"],

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy
+import sqlalchemy.event
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import RevisionStep
@@ -403,6 +404,26 @@ def _after(
         migrate(**keywords)
 
     return run_migrations
+
+
+def around_version_table(
+    context: Any, before: Callable[[Any], None], after: Callable[[], None]
+) -> None:
+    """Call `before` directly before Alembic creates its version table, in the same transaction.
+
+    It gets the connection. `after` is called once the table is there. Neither, if it is there
+    already.
+    """
+
+    def making(_table: Any, connection: Any, **_: Any) -> None:
+        with signals.uninterrupted():
+            before(connection)
+
+    def made(*_: Any, **__: Any) -> None:
+        after()
+
+    sqlalchemy.event.listen(context._version, "before_create", making)
+    sqlalchemy.event.listen(context._version, "after_create", made)
 
 
 def commit_between(context: Any) -> bool:

@@ -20,7 +20,7 @@ from surefoot.alembic_env.loading import recursion_limit_kept
 from surefoot.alembic_env.raised import cause_of
 from surefoot.alembic_env.rolled_back import TransactionWatch, rolled_back
 from surefoot.alembic_env.settings import Timeouts, setting_of
-from surefoot.alembic_env.steps import executor
+from surefoot.alembic_env.steps import execute_text, executor
 from surefoot.errors import Finding, SurefootError
 from surefoot.model.history import Revision
 from surefoot.model.progress import Session
@@ -142,6 +142,20 @@ class Running:
             return False
         return driver_of(own) is driver_of(connection)
 
+    def makes_version_table(self, connection: Any) -> None:
+        """Prepare the session in which Alembic is about to create its version table.
+
+        Another session may have created one that isn't committed: that is waited for as long as a
+        revision may wait, and the wait can be observed.
+        """
+        self._setting = setting = setting_of(connection, self._timeouts)
+        ((pid, transaction, *_),) = execute_text(
+            connection,
+            "select pg_catalog.pg_backend_pid(),"
+            f" pg_catalog.pg_current_xact_id()::pg_catalog.text{setting.settings}",
+        )
+        self._works_in(Session(pid, transaction, setting.started))
+
     def before(
         self,
         migrate: Callable[..., None],
@@ -160,7 +174,7 @@ class Running:
         def noting(**keywords: Any) -> None:
             connection = context.connection
             with signals.uninterrupted():
-                if self._setting is None:  # only now: env.py may have set its own until here
+                if self._setting is None:  # not earlier: env.py may have set its own until here
                     self._setting = setting_of(connection, self._timeouts)
                 if is_idle(driver_of(connection)):
                     begun()  # what is recorded may be committed at once

@@ -12,7 +12,12 @@ from sqlalchemy.pool import Pool
 
 from surefoot.alembic_env.before_configure import BeforeConfigure
 from surefoot.alembic_env.connection import same_database
-from surefoot.alembic_env.environment import Environment, commit_between, upgrade_steps
+from surefoot.alembic_env.environment import (
+    Environment,
+    around_version_table,
+    commit_between,
+    upgrade_steps,
+)
 from surefoot.alembic_env.loading import (
     ApplicationFailed,
     frames,
@@ -26,6 +31,7 @@ from surefoot.alembic_env.tenant import Outside
 from surefoot.alembic_env.trust import require_no_new_trigger, require_trusted
 from surefoot.alembic_env.undo import Checking, undoing_steps
 from surefoot.decision.facts import DatabaseState, VersionTableName
+from surefoot.diagnosis.cause import Cause
 from surefoot.downgrades.path import DowngradeStep
 from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.errors import SurefootError
@@ -58,6 +64,18 @@ class RevisionFailed(Exception):
         self.at_end = at_end
         self.lack = error.lack if isinstance(error, RequirementNotMet) else None
         super().__init__(revision.id)
+
+
+class VersionTableFailed(SurefootError):
+    """Alembic could not create its version table. Nothing that the run does has begun.
+
+    `cause` is PostgreSQL's error.
+    """
+
+    def __init__(self, failed: ApplicationFailed, cause: Cause) -> None:
+        found = failed.finding
+        super().__init__(found.code, found.message, seen=found.seen, next=found.next)
+        self.cause = cause
 
 
 Steps = Callable[[Any, Any], list[tuple[Revision, Any]]]
@@ -160,6 +178,7 @@ class _Migration:
         self._environment, self._kind, self._checking = environment, kind, checking
         self._server, self._running, self._asking = seen.server, running, asking
         self._version_table = seen.version_table
+        self._making = False  # Alembic is creating the version table
         self._guarded = False  # an untrusted role could put a trigger on the version table
         self._progress = progress
         self._found: list[tuple[Revision, Any]] = []
@@ -203,6 +222,9 @@ class _Migration:
         except BaseException as error:
             self._running.give_up()
             cause = error.__cause__
+            answer = cause_of(cause) if cause is not None and self._making else None
+            if isinstance(error, ApplicationFailed) and answer is not None:
+                raise VersionTableFailed(error, answer) from cause
             if not isinstance(error, ApplicationFailed) or self._now is None or cause is None:
                 raise
             at_fault = self._running.at_fault
@@ -290,12 +312,22 @@ class _Migration:
         self._connection = context.connection
 
     def _ready(self, context: Any) -> None:
-        """Prepare the run: Alembic is about to read the version table."""
+        """Prepare the run: Alembic is about to read the version table, or to create it."""
         ours = require_trusted(context.connection, self._version_table)
         self._guarded = any(one.open_to_triggers for one in ours)
         tenant = self._environment.tenant
         if tenant is not None:
             tenant.schema(context)
+        self._making = False  # env.py may try again what has failed
+        around_version_table(context, self._makes_version_table, self._made_version_table)
+
+    def _makes_version_table(self, connection: Any) -> None:
+        self._making = True
+        self._progress.prepares(f"creating {self._version_table.name}")
+        self._running.makes_version_table(connection)
+
+    def _made_version_table(self) -> None:
+        self._making = False
 
     def _require_tenant(self, context: Any) -> None:
         """The revision has left env.py where it was, and changed nothing but the tenant's: the

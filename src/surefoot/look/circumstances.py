@@ -46,18 +46,21 @@ def lock_holders(
     *,
     readers: bool = True,
     advisory: bool = False,
+    uncommitted: bool = False,
 ) -> tuple[Holder, ...]:
     """Return the other sessions and the prepared transactions that hold locks on these objects.
 
     On tables, types, functions or schemas of these names, or on tables with these OIDs. `readers`:
-    also those that only read. `advisory`: also those with an advisory lock. Raises SurefootError
-    `server-unreachable`, `look-failed`.
+    also those that only read. `advisory`: also those with an advisory lock. `uncommitted`: also
+    those that have created a table and not committed it, because its name can't be seen. Raises
+    SurefootError `server-unreachable`, `look-failed`.
     """
     asked = {
         "names": list(names),
         "numbers": list(numbers),
         "readers": readers,
         "advisory": advisory,
+        "uncommitted": uncommitted,
     }
     rows = _rows(connection, "lock_holders", asked)
     return msgspec.convert(rows, tuple[Holder, ...])

@@ -24,6 +24,10 @@ class Progress(Protocol):
         """A step begins."""
         ...
 
+    def prepares(self, what: str) -> None:
+        """Something precedes the first step: worth a line only if it takes long."""
+        ...
+
     def works_in(self, session: Session) -> None:
         """The current step works in this session."""
         ...

@@ -258,6 +258,12 @@ class TextReport:
             self._live.write([f"    {self._terminal.paint(text, 'dim')}"])
         self._live.begin(self._step(name, message))
 
+    def prepares(self, what: str) -> None:
+        """Note what precedes the first step."""
+        self._now = what
+        if not self._quiet:
+            self._live.begin(what)
+
     def works_in(self, session: Session) -> None:
         """Note the session in which the current step works."""
         self._session = session

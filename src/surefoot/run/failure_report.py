@@ -16,7 +16,7 @@ from surefoot.errors.steps import to_type
 from surefoot.run.verify import Aftermath
 
 if TYPE_CHECKING:
-    from surefoot.alembic_env.upgrade import RevisionFailed
+    from surefoot.alembic_env.upgrade import RevisionFailed, VersionTableFailed
     from surefoot.guards import Lack
 
 
@@ -198,6 +198,19 @@ def revision_failed(
             else "correct the revision at that line"
         )
         + again,
+    )
+
+
+def version_table_failed(
+    table: str, failed: "VersionTableFailed", tried: int, took: float
+) -> Finding:
+    """Report that Alembic waited for a lock as long as allowed, and could not create its table."""
+    again = (f"tried {tried} times in {took:.0f} s",) if tried > 1 else ()
+    return Finding(
+        "revision-failed",
+        f"Alembic could not create its version table, {table}.",
+        (*failed.finding.seen, *again),
+        next="start again",
     )
 
 

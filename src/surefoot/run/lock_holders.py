@@ -41,4 +41,5 @@ def holders(
         numbers(cause),
         readers=readers_matter(cause.statement) or not _EXCLUSIVE.isdisjoint(words(inner)),
         advisory="advisory" in f"{cause.statement} {inner}".lower(),
+        uncommitted=next(iter(words(cause.statement)), "create") == "create",
     )

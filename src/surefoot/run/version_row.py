@@ -14,6 +14,12 @@ from surefoot.look.version_triggers import trigger_lines, trigger_next, version_
 from surefoot.postgres.look import looking_within
 from surefoot.sql import VERSION_ROWS, query
 
+LOCK_TIMEOUT = "10s"
+
+# How CREATE TABLE fails if the table, or its type, was created meanwhile: 23505 if both sessions
+# wrote the same row of the system catalogues.
+CREATED_MEANWHILE = ("42P07", "42710", "23505")
+
 
 def write_version_rows(
     connection: psycopg.Connection[Any],
@@ -23,8 +29,9 @@ def write_version_rows(
 ) -> None:
     """Make `rows` the version table's only ones. `schema` is where it is; None: create it.
 
-    The table is exactly the one that Alembic would create. Raises SurefootError `repair-failed` if
-    the rows aren't there afterwards: a trigger or a rule may have changed them.
+    The table is exactly the one that Alembic would create. Raises SurefootError `plan-outdated` if
+    another session has created it meanwhile; `repair-failed` if the rows aren't there afterwards: a
+    trigger or a rule may have changed them.
     """
     rows = tuple(rows)
     place = schema or name.schema
@@ -32,12 +39,7 @@ def write_version_rows(
         row = connection.execute("select pg_catalog.current_schema()").fetchone()
         place = str(row[0]) if row and row[0] else "public"
     if schema is None:
-        connection.execute(
-            sql.SQL(
-                "create table {} (version_num varchar(32) not null,"
-                " constraint {} primary key (version_num))"
-            ).format(sql.Identifier(place, name.name), sql.Identifier(f"{name.name}_pkc"))
-        )
+        _create(connection, place, name.name)
     table = sql.Identifier(place, name.name)
     connection.execute(sql.SQL("delete from {}").format(table))
     for revision in rows:
@@ -46,6 +48,31 @@ def write_version_rows(
             sql.SQL("insert into {} (version_num) values ({})").format(table, sql.Literal(revision))
         )
     _require_written(connection, place, name.name, rows)
+
+
+def _create(connection: psycopg.Connection[Any], schema: str, name: str) -> None:
+    statement = sql.SQL(
+        "create table {} (version_num varchar(32) not null,"
+        " constraint {} primary key (version_num))"
+    ).format(sql.Identifier(schema, name), sql.Identifier(f"{name}_pkc"))
+    try:
+        connection.execute(
+            "select pg_catalog.set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,)
+        )
+        connection.execute(statement)
+    except psycopg.Error as error:
+        if error.sqlstate in CREATED_MEANWHILE:
+            raise created_meanwhile(name) from error
+        raise
+
+
+def created_meanwhile(table: str) -> SurefootError:
+    """Return that the version table is there, and was not when the plan was made."""
+    return SurefootError(
+        "plan-outdated",
+        f"Another program created the version table, {table}, while surefoot was at work.",
+        next="another program migrates this database; start again when it is done",
+    )
 
 
 def _require_written(

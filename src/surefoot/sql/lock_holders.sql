@@ -1,6 +1,7 @@
 -- The other sessions and the prepared transactions with locks on these tables, or on those that a statement about them
 -- also locks: the table of an index, both ends of a foreign key, partitions and children. Also on types, functions and
--- schemas of these names; and, on request, advisory locks other than surefoot's own.
+-- schemas of these names; and, on request, advisory locks other than surefoot's own, and locks on tables that were created and
+-- not committed: no other session sees their names, but whoever creates one of the same name waits for them.
 with named as (
     select c.oid
     from pg_catalog.pg_class c
@@ -53,6 +54,11 @@ held as (
     select l.pid, l.virtualtransaction, l.database, 'an advisory lock'
     from pg_catalog.pg_locks l
     where %(advisory)s and l.locktype = 'advisory' and l.granted and l.classid not in (1937072741, 1937076837)
+    union all
+    select l.pid, l.virtualtransaction, l.database, 'a table that it has created and not committed'
+    from pg_catalog.pg_locks l
+    where %(uncommitted)s and l.locktype = 'relation' and l.granted and l.mode = 'AccessExclusiveLock'
+      and not exists (select from pg_catalog.pg_class c where c.oid = l.relation)
 ),
 here as (
     select held.*

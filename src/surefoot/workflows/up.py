@@ -104,16 +104,38 @@ def _act(
             if again[0].fingerprint != facts.fingerprint:
                 facts, decision = again
                 report.changed_meanwhile(facts, decision)
-        if isinstance(decision, NothingToDo):
-            return _seen_by_us(workspace, asked, facts, decision, locked=True)
-        if isinstance(decision, Refused):
-            return _approved(workspace, asked, facts, decision, lock, report)
-        outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
+        while True:
+            if isinstance(decision, NothingToDo):
+                return _seen_by_us(workspace, asked, facts, decision, locked=True)
+            if isinstance(decision, Refused):
+                return _approved(workspace, asked, facts, decision, lock, report)
+            outcome = carry_out(workspace, asked, facts, decision.plan, lock, report)
+            overtaken = _overtaken(workspace, asked, facts, outcome)
+            if overtaken is None:
+                break
+            facts, decision = overtaken
+            report.changed_meanwhile(facts, decision)
         if decision.plan.open_ended and not outcome.findings:
             outcome, decision = _go_on(workspace, asked, outcome, decision, lock, report)
         if not outcome.findings:
             outcome = seen_at_head(workspace, asked, outcome, decision.plan)
         return finished(workspace, outcome)
+
+
+def _overtaken(
+    workspace: Workspace, asked: Application, facts: Facts, outcome: Outcome
+) -> tuple[Facts, Decision] | None:
+    """Look again, if another program has written the version table before anything was done.
+
+    A container that runs Alembic without surefoot's lock may bring the database to head at the same
+    moment. None if that isn't why the run stopped.
+    """
+    if outcome.done or [one.code for one in outcome.findings] != ["plan-outdated"]:
+        return None
+    again = workspace.thorough(asked)
+    before, now = facts.database, again[0].database
+    same = (before.version_schema, before.rows) == (now.version_schema, now.rows)
+    return None if same else again
 
 
 def _approved(

@@ -14,12 +14,10 @@ from surefoot.errors.wording import count, listed
 from surefoot.look.database import observe_version_rows
 from surefoot.run.context import Run
 from surefoot.run.journal import executor
-from surefoot.run.version_row import mend_version_table, write_version_rows
+from surefoot.run.version_row import LOCK_TIMEOUT, mend_version_table, write_version_rows
 
 if TYPE_CHECKING:
     from surefoot.model import answers
-
-_LOCK_TIMEOUT = "10s"
 
 _BY = {
     "evidence": "; the evidence probes leave only this one",
@@ -48,6 +46,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 def carry_out(step: Adopt, run: Run) -> None:
     """Write the version rows and the journal's row."""
     name = " ".join(step.stand.rows)
+    run.progress.prepares(f"recording {name}")
     run.in_transaction(name, lambda connection: _adopt(step, connection, run))
     run.progress.end("adopt", name, "the revision that the database is at", 0.0, committed=True)
 
@@ -129,13 +128,13 @@ def lock_version_table(
     mode = sql.SQL("access exclusive" if mend else "share row exclusive")
     try:
         connection.execute(
-            "select pg_catalog.set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,)
+            "select pg_catalog.set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,)
         )
         connection.execute(sql.SQL("lock table {} in {} mode").format(table, mode))
     except psycopg.errors.LockNotAvailable as error:
         raise SurefootError(
             "lock-not-available",
-            f"The version table is locked by another session, for longer than {_LOCK_TIMEOUT}.",
+            f"The version table is locked by another session, for longer than {LOCK_TIMEOUT}.",
             seen=[str(error).strip().splitlines()[0]],
             next="find the session in pg_stat_activity: one that is idle in a transaction, or "
             "reads for long (a backup, for example); start again when it has ended",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def carry_out(step: Record, run: Run) -> None:
     """Write the version rows and the journal's row."""
     name = step.revision.id
+    run.progress.prepares(f"recording {name}")
     run.in_transaction(name, lambda connection: _record(step, connection, run))
     run.progress.end("record", name, "it is all there", 0.0, committed=True)
 

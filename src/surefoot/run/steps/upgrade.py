@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from surefoot.alembic_env.account import Account
 from surefoot.alembic_env.running import Running
 from surefoot.alembic_env.settings import Timeouts
-from surefoot.alembic_env.upgrade import RevisionFailed, upgrade
+from surefoot.alembic_env.upgrade import RevisionFailed, VersionTableFailed, upgrade
 from surefoot.decision.plan import Upgrade
+from surefoot.diagnosis.cause import Cause
 from surefoot.diagnosis.sessions import holder_lines
 from surefoot.errors import SurefootError
 from surefoot.errors.wording import count
@@ -22,10 +23,17 @@ from surefoot.look.database import observe_database
 from surefoot.model.history import Revision
 from surefoot.project.config import seconds
 from surefoot.run.context import Run
-from surefoot.run.failure_report import Stopped, applied_half_way, interrupted, revision_failed
+from surefoot.run.failure_report import (
+    Stopped,
+    applied_half_way,
+    interrupted,
+    revision_failed,
+    version_table_failed,
+)
 from surefoot.run.lock_holders import holders
 from surefoot.run.self_wait import SelfWait
 from surefoot.run.verify import look_after
+from surefoot.run.version_row import CREATED_MEANWHILE, created_meanwhile
 from surefoot.system import signals
 
 if TYPE_CHECKING:
@@ -105,8 +113,9 @@ class Upgrading:
                         left = self._left(revisions, failed, begun)
                         if left is not None and cut:
                             self._cut(failed, running)
-                        elif left is not None:
-                            self._wait(failed, pause, attempt)
+                        elif left is not None and failed.cause is not None:
+                            name = failed.revision.id
+                            self._wait(failed.cause, name, "was rolled back", pause, attempt)
                     except KeyboardInterrupt as error:
                         name = failed.revision.id
                         raise Stopped(interrupted(name), name, begun) from error
@@ -123,6 +132,17 @@ class Upgrading:
                         left=running.left,
                     ) from failed
                 revisions = left
+            except VersionTableFailed as failed:
+                self._progress.stopped()
+                pause = next(pauses, None) if failed.cause.sqlstate in _WAITED else None
+                if pause is None:
+                    took = time.monotonic() - started
+                    raise self._without_version_table(failed, attempt, took) from failed
+                name = self._seen.version_table.name
+                try:
+                    self._wait(failed.cause, name, "could not be created", pause, attempt)
+                except KeyboardInterrupt as error:
+                    raise Stopped(interrupted("")) from error
             except KeyboardInterrupt as error:
                 begun |= running.transactions
                 found = interrupted(running.last)
@@ -181,6 +201,17 @@ class Upgrading:
             "allows that only after a commit: trying again, with a commit between the two"
         )
 
+    def _without_version_table(
+        self, failed: VersionTableFailed, attempt: int, took: float
+    ) -> Stopped:
+        """Say why Alembic could not create its version table."""
+        if failed.cause.sqlstate in CREATED_MEANWHILE:
+            return Stopped(created_meanwhile(self._seen.version_table.name).finding)
+        if failed.cause.sqlstate in _WAITED:
+            found = version_table_failed(self._seen.version_table.name, failed, attempt, took)
+            return Stopped(found, cause=failed.cause)
+        return Stopped(failed.finding)
+
     @staticmethod
     def _had_to_wait(failed: RevisionFailed) -> bool:
         return failed.cause is not None and failed.cause.sqlstate in _WAITED
@@ -202,14 +233,13 @@ class Upgrading:
             self._journal.found(observe_database(connection, self._seen.version_table))
         return tuple(r for r in revisions if r.id not in done)
 
-    def _wait(self, failed: RevisionFailed, pause: float, attempt: int) -> None:
-        assert failed.cause is not None
-        revision = failed.revision.id
+    def _wait(self, cause: Cause, name: str, how: str, pause: float, attempt: int) -> None:
+        """Say who was in the way of a revision or of the version table, and wait."""
         with self._connect() as connection:
-            found = holders(connection, failed.cause, revision, self._asked.catalogue)
-        waited = "a lock was not available" if failed.cause.sqlstate == "55P03" else "a deadlock"
+            found = holders(connection, cause, name, self._asked.catalogue)
+        waited = "a lock was not available" if cause.sqlstate == "55P03" else "a deadlock"
         again = f"again in {pause:.0f} s ({attempt} of {self._retries})"
-        self._progress.notice(f"{revision} was rolled back, {waited}: {again}")
+        self._progress.notice(f"{name} {how}, {waited}: {again}")
         for line in holder_lines(found):
             self._progress.notice(line.strip())
         signals.sleep(pause)
