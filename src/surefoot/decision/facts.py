@@ -156,6 +156,19 @@ class Evidence(msgspec.Struct, frozen=True):
     not_quick: str | None = None
 
 
+class NameTaken(msgspec.Struct, frozen=True):
+    """An object with the name that the version table, or its primary key, will have.
+
+    `kind` and `name` in SQL. `of` is the table of an index, in SQL; `rows` are that table's, if it
+    is a version table that may be read.
+    """
+
+    kind: str
+    name: str
+    of: str | None = None
+    rows: tuple[str | None, ...] = ()
+
+
 class Mark(msgspec.Struct, frozen=True):
     """A row of the journal that says that a run ended where it should.
 
@@ -185,8 +198,8 @@ class DatabaseState(msgspec.Struct, frozen=True):
     """Its column's type."""
     elsewhere: tuple[Elsewhere, ...] = ()
     """Tables of its name in other schemas."""
-    name_taken: tuple[str, str] | None = None
-    """If there is none, another object that has its name: its kind and its name, in SQL."""
+    name_taken: NameTaken | None = None
+    """If there is none, another object that has its name or its primary key's."""
 
     # the server and the role
     read_only: bool = False

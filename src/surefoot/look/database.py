@@ -17,6 +17,7 @@ from surefoot.decision.facts import (
     Evidence,
     Journaled,
     Mark,
+    NameTaken,
     SchemaContents,
     ServerInfo,
     VersionTableName,
@@ -72,11 +73,10 @@ def observe_database(
         if not rows:
             contents = observe_contents(cursor, version_table.name, version_table.tenant)
             elsewhere = _elsewhere(cursor, owners, version_table.name, seen["version_schema"])
-        taken: dict[str, Any] | None = None
+        taken: NameTaken | None = None
         if seen["version_schema"] is None:
             place = version_table.schema or seen["default_schema"]
-            asked = {"table": version_table.name, "schema": place}
-            taken = cursor.execute(query("version_name_taken"), asked).fetchone()
+            taken = _name_taken(look, version_table, place)
         journal = next((one for one in owners if one.is_journal and one.name), None)
         found = DatabaseState(
             server=server,
@@ -87,7 +87,7 @@ def observe_database(
             comment=seen["comment"],
             contents=contents,
             elsewhere=elsewhere,
-            name_taken=(taken["kind"], taken["name"]) if taken else None,
+            name_taken=taken,
             journal=seen["journal"],
             journal_schema=seen["journal_schema"],
             journal_down=seen["journal_down"] or not seen["journal"],
@@ -202,6 +202,21 @@ def _elsewhere(
             rows = _version_rows(cursor, table, one.schema) if one.readable else None
             found.append(Elsewhere(one.schema, rows))
     return tuple(found)
+
+
+def _name_taken(look: Look, name: VersionTableName, schema: str) -> NameTaken | None:
+    """What has the name of the version table, which isn't there, or of its primary key."""
+    asked = {"table": name.name, "schema": schema}
+    taken = look.cursor.execute(query("version_name_taken"), asked).fetchone()
+    if taken is None:
+        return None
+    rows: tuple[str | None, ...] = ()
+    if taken["of"] is not None:
+        renamed = msgspec.structs.replace(name, name=taken["of"], schema=schema)
+        owners = observe_owners(look, renamed)
+        if any(one.schema == schema and one.believed and one.readable for one in owners):
+            rows = _version_rows(look.cursor, taken["of"], schema)
+    return NameTaken(taken["kind"], taken["name"], taken["of_name"], rows)
 
 
 class _Control(msgspec.Struct):

@@ -3,9 +3,11 @@
 from surefoot.catalogue.differences import probe_lines
 from surefoot.decision.facts import Facts
 from surefoot.decision.ownership import histories_among
+from surefoot.decision.refusals import renamed_version_table
 from surefoot.decision.refusals.interrupted import interruption_lines
 from surefoot.decision.version_rows import faults
 from surefoot.errors.wording import count
+from surefoot.schema.fact import table
 
 
 def structure_texts(facts: Facts) -> list[str]:
@@ -52,7 +54,10 @@ def structure_texts(facts: Facts) -> list[str]:
     own = standing.own_objects
     if own:
         shown = ", ".join(own[:5]) + (f" and {len(own) - 5} more" if len(own) > 5 else "")
-        histories = histories_among(standing.own)
+        renamed = facts.database.name_taken
+        aside = renamed.of if renamed is not None and renamed_version_table(facts) else None
+        others = (one for one in standing.own if aside is None or table(one) != aside)
+        histories = histories_among(others)
         whose = "not the application's" if histories else "your own"
         texts.append(
             f"{count(len(own), 'object')} {'is' if len(own) == 1 else 'are'} {whose}: {shown}"

@@ -9,7 +9,7 @@ from surefoot.diagnosis.names import identifier
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.model.states import State
-from surefoot.schema.names import quoted
+from surefoot.schema.names import quoted, renamed_aside, split_name
 
 _NO_CATALOGUE = {
     "usable": "ask the person who made the database",
@@ -81,21 +81,45 @@ def journal_not_writable(facts: Facts) -> Finding:
 
 
 def version_name_taken(facts: Facts) -> Finding:
-    """Alembic would create its version table, and another object has that name."""
-    taken = facts.database.name_taken
+    """Alembic would create its version table, and another object has its name, or its key's."""
+    taken, table = facts.database.name_taken, facts.database.version_table.name
     assert taken is not None
-    kind, name = taken
-    new = quoted(f"{facts.database.version_table.name}_own")
+    if ours := renamed_version_table(facts):
+        return Finding(
+            "object-in-the-way",
+            f"The version table was renamed: {taken.of} holds revisions of this code.",
+            seen=(
+                f"{taken.of} holds {', '.join(ours)}",
+                f"its primary key still has the name {taken.name}, which Alembic gives to a new "
+                "version table's",
+            ),
+            next=to_type(
+                "give it its name back",
+                f"alter table {taken.of} rename to {quoted(table)};",
+                then="then start again",
+            ),
+        )
+    new = quoted(renamed_aside(split_name(taken.name)[-1]))
+    why = "a table, a sequence, an index and a type of a schema can't share a name"
+    if taken.of is not None:
+        why = f"it is an index of {taken.of}; {why}"
     return Finding(
         "object-in-the-way",
-        f"The {kind} {name} is in the way of the version table, which Alembic creates.",
-        seen=("a table, a sequence, an index and a type of a schema can't share a name",),
+        f"The {taken.kind} {taken.name} is in the way of the version table, which Alembic creates.",
+        seen=(why,),
         next=to_type(
             "give it another name; nothing in it is lost",
-            f"alter {kind} {name} rename to {new};",
+            f"alter {taken.kind} {taken.name} rename to {new};",
             then="then start again",
         ),
     )
+
+
+def renamed_version_table(facts: Facts) -> tuple[str, ...]:
+    """Return this code's revisions in a table that has the version table's primary key."""
+    taken = facts.database.name_taken
+    known = facts.code.history.revisions
+    return tuple(row for row in taken.rows if row in known) if taken is not None else ()
 
 
 def _unversioned(facts: Facts) -> Finding:
