@@ -27,6 +27,12 @@ _NOTHING = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+# Removes the journal, with the schema or alone.
+_DROPS_JOURNAL = re.compile(
+    r'\bdrop\s+(?:schema\b[^;]*\bsurefoot\b|table\b[^;]*\bsurefoot"?\s*\.\s*"?journal\b)',
+    re.IGNORECASE,
+)
+
 
 # Only the server knows whether it has written something.
 _READS = re.compile(rf"{_COMMENTS}(?:select|with)\b", re.IGNORECASE | re.DOTALL)
@@ -36,18 +42,20 @@ class TransactionWatch:
     """What the current revision does to the transactions on env.py's connection.
 
     `lost` is where it rolled back work, None if it did not; `rolled_back`: it rolled back at all;
-    `committed`: something may have been committed after that.
+    `committed`: something may have been committed after that. `dropped` is where it dropped
+    surefoot's journal, None if it did not.
     """
 
     def __init__(self) -> None:
         self.lost: str | None = None
+        self.dropped: str | None = None
         self.rolled_back = self.committed = False
         self._revision: Revision | None = None
         self._work = self._read = False  # in the present transaction
 
     def begin(self, revision: Revision, *, shared: bool) -> None:
         """Watch a revision; `shared`: an earlier one ran in the same transaction."""
-        self.lost = None
+        self.lost = self.dropped = None
         self.rolled_back = self.committed = False
         self._revision, self._work, self._read = revision, shared, False
 
@@ -67,6 +75,8 @@ class TransactionWatch:
         """Note such a statement, which has succeeded."""
         if self._revision is None or _is_rollback(statement):
             return
+        if self.dropped is None and _DROPS_JOURNAL.search(statement):
+            self.dropped = _place(self._revision)
         if _END.fullmatch(statement):
             self.commits()
         elif is_idle(driver_of(connection)):  # each statement commits
@@ -117,6 +127,18 @@ def rolled_back(
 def _is_rollback(statement: str) -> bool:
     end = _END.fullmatch(statement)
     return end is not None and end["rollback"] is not None
+
+
+def dropped_journal(revision: Revision, where: str) -> SurefootError:
+    """Return the failure of a revision that dropped surefoot's journal."""
+    title = f" ({revision.message})" if revision.message else ""
+    return SurefootError(
+        "revision-failed",
+        f"Revision {revision.id}{title} dropped surefoot's journal, the table surefoot.journal.",
+        seen=[f"at {where}", "what has run can't be recorded without it"],
+        next="have the revision leave the schema surefoot alone. Then start again. If the "
+        "application isn't yours, report this message to its maintainer",
+    )
 
 
 def _place(revision: Revision) -> str:

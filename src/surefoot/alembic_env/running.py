@@ -18,7 +18,7 @@ from surefoot.alembic_env.driver import (
 )
 from surefoot.alembic_env.loading import recursion_limit_kept
 from surefoot.alembic_env.raised import cause_of
-from surefoot.alembic_env.rolled_back import TransactionWatch, rolled_back
+from surefoot.alembic_env.rolled_back import TransactionWatch, dropped_journal, rolled_back
 from surefoot.alembic_env.settings import Timeouts, setting_of
 from surefoot.alembic_env.steps import execute_text, executor
 from surefoot.errors import Finding, SurefootError
@@ -271,6 +271,8 @@ class Running:
             cause = cause_of(error)
             if ended is None or cause is None or cause.sqlstate not in _NO_TABLE:
                 raise
+            if self._watch.dropped is not None and "surefoot" in cause.message:
+                raise dropped_journal(ended.revision, self._watch.dropped) from error
             if not self._account.made or "surefoot" not in cause.message:
                 raise
             raise rolled_back(ended.revision) from error
