@@ -53,3 +53,64 @@ def test_another_object_has_the_name_of_its_key(
     result = refused(application, database, "object-in-the-way", ("up",))
     assert named in seen(result)
     arrives(application, database, result)
+
+
+@pytest.mark.provokes("version-table-unreadable")
+@pytest.mark.follows("version-table-unreadable")
+@pytest.mark.parametrize("name", ["version", '"Version ""of it"""'])
+def test_a_column_that_was_renamed(application: Application, database: Database, name: str) -> None:
+    application.linear()
+    at(application, database, "r2", row=True)
+    database.execute(f"alter table alembic_version rename version_num to {name}")
+    result = refused(application, database, "version-table-unreadable", ("plan",), ("up",))
+    arrives(application, database, result)
+    assert database.query("select version_num from alembic_version") == [("r3",)]
+
+
+def test_a_table_with_several_columns_of_text(application: Application, database: Database) -> None:
+    """Which one it may have been isn't known."""
+    application.linear()
+    database.execute("create table alembic_version (a text, b text)")
+    result = refused(application, database, "version-table-unreadable", ("up",))
+    assert "rename column" not in result.json["findings"][0]["next"]
+
+
+@pytest.mark.follows("object-not-trusted")
+def test_a_partitioned_version_table_is_put_aside_with_its_row(
+    application: Application, database: Database, server: Server
+) -> None:
+    application.linear()
+    with_catalogue(application, server)
+    at(application, database, "r2")
+    database.execute(
+        "create table alembic_version (version_num varchar(32)) partition by list (version_num);"
+        " create table the_rest partition of alembic_version default;"
+        " insert into alembic_version values ('r2')"
+    )
+    result = refused(application, database, "object-not-trusted", ("up",))
+    arrives(application, database, result)
+    assert database.query("select version_num from alembic_version_own") == [("r2",)]
+    assert database.query("select version_num from alembic_version") == [("r3",)]
+
+
+@pytest.mark.parametrize("options", ["", "transaction_per_migration=True"])
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize(
+    "statement", ["drop schema if exists surefoot cascade", "drop table surefoot.journal"]
+)
+def test_a_revision_that_drops_the_journal(
+    application: Application, database: Database, statement: str, before: bool, options: str
+) -> None:
+    """It is named as the reason, whether the journal is older than the run or not."""
+    application.env(options=options)
+    application.revision("r1", None, "create table people (id int primary key)")
+    if before:
+        assert application.run("up", url=database.url()).code == 0
+    application.revision("r2", "r1", statement)
+    application.revision("r3", "r2", "create table pets (id int primary key)")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (5, "revision-failed"), result.err
+    assert "Revision r2 (Revision r2) dropped surefoot's journal" in seen(result)
+    assert "r2.py:" in seen(result)
+    application.revision("r2", "r1", "select 1")
+    assert application.run("up", url=database.url()).code == 0

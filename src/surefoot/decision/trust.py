@@ -155,17 +155,27 @@ def _why(one: Owned) -> Iterable[str]:
 def _remedy(one: Owned, role: str) -> str:
     """Return what to type, as a superuser or as an owner; each statement is complete."""
     from surefoot.errors.steps import to_type
+    from surefoot.schema.names import renamed_aside
 
     if one.is_journal:
         return _of_the_journal(one, role)
     quoted = one.quoted or ""
     kind = _KINDS.get(one.kind or "", "table")
     if one.kind != "r" or any(suspect.what == "type" for suspect in one.suspects):
-        drop = "table" if one.kind == "p" else kind
-        return to_type(
+        whose = (
             f"find out who made {quoted}: the version table that Alembic makes is an ordinary "
-            "table with a column of text. If it may go, as a superuser",
-            f"drop {drop} {quoted};",
+            "table with a column of text. "
+        )
+        if one.kind in ("r", "p"):  # its rows may be the only ones that say what has run
+            new = _quoted(renamed_aside(one.name or ""))
+            return to_type(
+                f"{whose}Put it aside with its rows, as a superuser",
+                f"alter table {quoted} rename to {new};",
+                then="then start again",
+            )
+        return to_type(
+            f"{whose}If it may go, as a superuser",
+            f"drop {kind} {quoted};",
             then="then start again",
         )
     statements = [

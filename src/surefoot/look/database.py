@@ -67,6 +67,8 @@ def observe_database(
             raise _not_the_journal(seen["journal_wrong"])
         rows: tuple[str | None, ...] = ()
         if believed:
+            if seen["version_schema"] is not None and seen["version_column"] is None:
+                raise _without_column(look, version_table.name, seen["version_schema"])
             rows = _version_rows(cursor, version_table.name, seen["version_schema"])
         contents: tuple[SchemaContents, ...] = ()
         elsewhere: tuple[Elsewhere, ...] = ()
@@ -450,14 +452,30 @@ def _version_rows(
                 then="then start again. Or connect as the role that owns it",
             ),
         ) from error
-    except psycopg.errors.UndefinedColumn as error:
-        raise SurefootError(
-            "version-table-unreadable",
-            f"The table {schema}.{table} is not Alembic's version table.",
-            seen=[str(error.diag.message_primary)],
-            next="correct the address, if this is another application's database; or set "
-            "version_table in surefoot.toml, if the application's has another name",
-        ) from error
+
+
+def _without_column(look: Look, table: str, schema: str) -> SurefootError:
+    """The table of the version table's name lacks Alembic's column, or it was renamed."""
+    from surefoot.diagnosis.names import identifier
+
+    asked = {"table": table, "schema": schema}
+    columns = [row["name"] for row in look.cursor.execute(query("text_columns"), asked)]
+    other = (
+        "correct the address, if this is another application's database; or set version_table in "
+        "surefoot.toml, if the application's has another name"
+    )
+    if len(columns) == 1:
+        other = to_type(
+            f"if its column {columns[0]} was renamed, give it its name back, as the table's owner",
+            f"alter table {identifier(schema, table)} rename column {columns[0]} to version_num;",
+            then=f"then start again. Otherwise: {other}",
+        )
+    return SurefootError(
+        "version-table-unreadable",
+        f"The table {schema}.{table} is not Alembic's version table.",
+        seen=['column "version_num" does not exist'],
+        next=other,
+    )
 
 
 def require_supported(server: ServerInfo) -> None:
