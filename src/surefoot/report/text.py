@@ -317,8 +317,11 @@ class TextReport:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not disturb the run
             why = str(error).strip().splitlines() or [type(error).__name__]
             return None, (f"what it is doing is unknown ({why[0]})",)
-        words = found.lines() if found else ("PostgreSQL shows no session for it",)
-        return found, words
+        if found is not None:
+            return found, found.lines()
+        if session.started is not None:  # the whole step uses this one session
+            return None, ("its session has ended",)
+        return None, ("PostgreSQL shows no session for it",)
 
     def end(self, kind: str, name: str, message: str, seconds: float, *, committed: bool) -> None:
         """Report that a step has finished, in a line that stays.
