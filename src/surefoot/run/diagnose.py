@@ -232,13 +232,15 @@ def _known(about: About, after: Facts, asked: Application) -> About:
 def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
     """Add the cause's explanation if everything was rolled back: a remaining part matters more.
 
-    For a script, only what doesn't concern its own statement.
+    For a script, only what doesn't concern its own statement: a deferred constraint fails at the
+    commit, which has none.
     """
     # for a cancelled statement, only the circumstances explain it
     if finding.code not in ("revision-failed", "script-failed", *_CANCELLED):
         return finding
     found = explain(cause, about)
-    if finding.code == "script-failed" and found.code not in _WHATEVER_IT_WAS:
+    at_commit = found.code == "data-violates-constraint" and not cause.statement
+    if finding.code == "script-failed" and found.code not in _WHATEVER_IT_WAS and not at_commit:
         return finding
     return msgspec.structs.replace(
         finding, code=found.code, seen=(*finding.seen, *found.seen), next=found.next
