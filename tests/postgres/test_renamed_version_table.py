@@ -114,3 +114,38 @@ def test_a_revision_that_drops_the_journal(
     assert "r2.py:" in seen(result)
     application.revision("r2", "r1", "select 1")
     assert application.run("up", url=database.url()).code == 0
+
+
+@pytest.mark.provokes("version-table-corrupted")
+@pytest.mark.follows("version-table-corrupted")
+def test_views_on_a_column_of_another_type(
+    application: Application, database: Database, server: Server
+) -> None:
+    """They keep the column from getting Alembic's type: they are dropped first, the upper first."""
+    application.linear()
+    with_catalogue(application, server)
+    at(application, database, "r2", row=True)
+    database.execute(
+        "alter table alembic_version alter version_num type char(32);"
+        ' create view "At what" as select version_num as at from alembic_version;'
+        " create materialized view above as select at || '; ' as text from \"At what\""
+    )
+    result = refused(application, database, "version-table-corrupted", ("up",), ("repair",))
+    told = seen(result)
+    assert 'view public."At what" is built on that column' in told
+    assert "materialized view public.above is built on that column" in told
+    assert "repair-" not in result.json["findings"][0]["next"]
+    arrives(application, database, result)
+    assert database.query("select version_num from alembic_version") == [("r3",)]
+    assert database.query('select at from "At what"') == [("r3",)]
+    assert database.query("select text from above") == [("r2; ",)]
+
+
+def test_a_view_on_a_column_that_is_wide_enough(
+    application: Application, database: Database
+) -> None:
+    """Nothing needs another type."""
+    application.linear()
+    at(application, database, "r2", row=True)
+    database.execute("create view at as select version_num from alembic_version")
+    assert application.run("up", url=database.url()).code == 0

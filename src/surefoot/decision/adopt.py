@@ -19,7 +19,12 @@ from surefoot.decision.plan import Adopt, Plan
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.promise import put_below
 from surefoot.decision.refusals.structure import nothing_to_hold_against
-from surefoot.decision.refusals.version_rows import ahead_of_code, ahead_remarks
+from surefoot.decision.refusals.version_rows import (
+    ahead_of_code,
+    ahead_remarks,
+    corrupted,
+    views_on_column,
+)
 from surefoot.decision.repair import decide_repair, trust_operator
 from surefoot.decision.version_rows import faults, judge, others_rows, width_of
 from surefoot.errors import Finding
@@ -109,6 +114,8 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
     rows, mend = facts.database.rows, faults(facts.database) != ()
     if any(one.judgement == "cut-short" for one in judged):
         mend = True  # its column may have truncated the row
+    if mend and views_on_column(facts):
+        return Refused(state, (corrupted(facts),))
     own = _own_to_accept(facts)
     said = stand.rows == rows and state is not State.INTERRUPTED
     if said and not (stand.differences or mend or own or put_below(facts)):

@@ -169,6 +169,14 @@ class NameTaken(msgspec.Struct, frozen=True):
     rows: tuple[str | None, ...] = ()
 
 
+class VersionView(msgspec.Struct, frozen=True):
+    """A view on the version table: `kind` and `name` in SQL, and its query."""
+
+    kind: str
+    name: str
+    definition: str
+
+
 class Mark(msgspec.Struct, frozen=True):
     """A row of the journal that says that a run ended where it should.
 
@@ -196,6 +204,10 @@ class DatabaseState(msgspec.Struct, frozen=True):
     """Its rows; a NULL is None."""
     version_column: str | None = None
     """Its column's type."""
+    version_views: tuple[VersionView, ...] = ()
+    """The views on its column, in the order in which they can be dropped. Asked only if the column
+    needs another type.
+    """
     elsewhere: tuple[Elsewhere, ...] = ()
     """Tables of its name in other schemas."""
     name_taken: NameTaken | None = None

@@ -17,6 +17,8 @@ Judgement = Literal["newer", "removed", "cut-short", "garbage", "unknown"]
 # What Alembic accepts as an id. The form proves no more: people name revisions by hand.
 _AN_ID = re.compile(r"[^\s'\"\\;,@]+")
 _TEXT = re.compile(r"character varying(\(\d+\))?|text|citext|name")
+LEAST_WIDTH = 32  # of Alembic's own column
+_WIDE = re.compile(r"text|citext|character varying(?:\((\d+)\))?")
 _SHORTEST = 4  # characters of a prefix that is worth checking
 
 
@@ -107,9 +109,15 @@ def faults(database: DatabaseState) -> tuple[str, ...]:
     return tuple(found)
 
 
+def needs_type(column: str, width: int) -> bool:
+    """Whether a column of this type must get another one to hold ids of this width."""
+    wide = _WIDE.fullmatch(column)
+    return wide is None or bool(wide[1] and int(wide[1]) < width)
+
+
 def width_of(facts: Facts) -> int:
     """Return the width that the version column needs: Alembic's 32, or the longest id's."""
-    return max(32, *map(len, facts.code.history.revisions))
+    return max(LEAST_WIDTH, *map(len, facts.code.history.revisions))
 
 
 def _times(number: int) -> str:

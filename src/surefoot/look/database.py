@@ -21,9 +21,11 @@ from surefoot.decision.facts import (
     SchemaContents,
     ServerInfo,
     VersionTableName,
+    VersionView,
 )
 from surefoot.decision.ownership import MIGRATORS, Ownership, named_histories
 from surefoot.decision.trust import Owned, distrust, owned
+from surefoot.decision.version_rows import LEAST_WIDTH, needs_type
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
 from surefoot.postgres.look import Look, looking, looking_within
@@ -70,6 +72,11 @@ def observe_database(
             if seen["version_schema"] is not None and seen["version_column"] is None:
                 raise _without_column(look, version_table.name, seen["version_schema"])
             rows = _version_rows(cursor, version_table.name, seen["version_schema"])
+        column, views = seen["version_column"], tuple[VersionView, ...]()
+        if believed and column is not None and needs_type(column, LEAST_WIDTH):
+            asked = {"table": version_table.name, "schema": seen["version_schema"]}
+            found_views = cursor.execute(query("version_views"), asked).fetchall()
+            views = msgspec.convert(found_views, tuple[VersionView, ...])
         contents: tuple[SchemaContents, ...] = ()
         elsewhere: tuple[Elsewhere, ...] = ()
         if not rows:
@@ -86,6 +93,7 @@ def observe_database(
             version_schema=seen["version_schema"],
             rows=rows,
             version_column=seen["version_column"],
+            version_views=views,
             comment=seen["comment"],
             contents=contents,
             elsewhere=elsewhere,

@@ -1,6 +1,5 @@
 """Write the version table's rows, in the transaction that the caller opened."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from surefoot.decision.facts import VersionTableName
+from surefoot.decision.version_rows import needs_type
 from surefoot.errors import SurefootError
 from surefoot.errors.wording import listed
 from surefoot.look.version_triggers import trigger_lines, trigger_next, version_triggers
@@ -112,8 +112,7 @@ def mend_version_table(
     table = sql.Identifier(schema, name.name)
     was, has_key = _column(connection, name.name, schema)
     connection.execute(sql.SQL("delete from {}").format(table))
-    wide = re.fullmatch(r"text|citext|character varying(?:\((\d+)\))?", was)
-    if wide is None or (wide[1] and int(wide[1]) < width):
+    if needs_type(was, width):
         connection.execute(
             sql.SQL(
                 "alter table {} alter column version_num drop default,"

@@ -5,13 +5,14 @@ import shlex
 from surefoot.catalogue.differences import revision_text
 from surefoot.catalogue.match import Issue, Match
 from surefoot.decision.commands import naming, one_of
-from surefoot.decision.facts import Facts
+from surefoot.decision.facts import Facts, VersionView
 from surefoot.decision.newer_database import ahead
 from surefoot.decision.refusals.structure import catalogue_lines, comment_lines, facts_match
 from surefoot.decision.version_rows import (
     Judged,
     faults,
     judge,
+    needs_type,
     others_rows,
     strangers,
     width_of,
@@ -293,11 +294,43 @@ def corrupted(facts: Facts) -> Finding:
             holds(facts),
             *faults(facts.database),
             *_judgements(facts),
+            *(f"{one.kind} {one.name} is built on that column" for one in views_on_column(facts)),
             *stands(facts),
             *comment_lines(facts),
         ),
-        next=_repair(facts),
+        next=_repair_below_views(facts),
     )
+
+
+def views_on_column(facts: Facts) -> tuple[VersionView, ...]:
+    """Return the views that keep the version table's column from getting the type that it needs."""
+    column = facts.database.version_column
+    retyped = column is not None and needs_type(column, width_of(facts))
+    return facts.database.version_views if retyped else ()
+
+
+def _repair_below_views(facts: Facts) -> str:
+    views = views_on_column(facts)
+    if not views:
+        return _repair(facts)
+    return "\n".join(
+        (
+            to_type(
+                "a column that a view is built on can't get another type. Note the grants on the "
+                "view, and drop it, as its owner",
+                *(f"drop {one.kind} {one.name};" for one in views),
+                then=f"Then {_repair(facts)}",
+            ),
+            to_type(
+                "Afterwards, make the view again, with its grants", *map(_made, reversed(views))
+            ),
+        )
+    )
+
+
+def _made(view: VersionView) -> str:
+    query = " ".join(view.definition.split("\n")).strip().removesuffix(";")
+    return f"create {view.kind} {view.name} as {query};"
 
 
 def elsewhere(facts: Facts) -> Finding:
