@@ -24,6 +24,7 @@ from surefoot.alembic_env.tenant import Outside
 from surefoot.alembic_env.upgrade import RevisionFailed
 from surefoot.catalogue.catalogue import DownStatement
 from surefoot.decision.facts import ServerInfo, VersionTableName
+from surefoot.diagnosis.names import literal
 from surefoot.model.history import Revision
 
 
@@ -167,12 +168,14 @@ def _keeping(migrate: Callable[..., None], keywords: dict[str, Any]) -> Any:
 def _why_not(connection: Any, probe: str) -> str:
     """Return why an evidence probe can't be executed; "" if it can be.
 
-    As a cursor, like it is executed later: it can only be one query.
+    The cursor takes one query and nothing else, as where it is executed later. PL/pgSQL's also does
+    with a driver that sends several statements at once.
     """
+    body = f"""declare c refcursor; begin open c for execute {literal(probe)}; move next from c;
+        close c; end"""
     try:
         with savepoint(connection, "surefoot_probe"):
-            execute(connection, f"declare surefoot_probe no scroll cursor for {probe}")
-            connection.execute(text("fetch 1 from surefoot_probe")).all()
+            execute(connection, f"do language plpgsql {literal(body)}")
     except DBAPIError as error:
         return describe(error)[0]
     return ""
