@@ -392,6 +392,26 @@ def test_learn_from_a_database_of_somebody_elses(
 FILL = "update people set name = 'nobody' where name is null"
 
 
+def test_an_origin_without_the_rows_that_a_revision_needs(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The build says so; with the rows in the script, databases of the release are upgraded."""
+    history(application)
+    referring = "alter table pets add foreign key (owner) references people"
+    application.revision("r3", "r2", f"{referring}; insert into pets (owner) values (7)")
+    application.revision("r1", None, f"{PEOPLE}; insert into people (id) values (7)")
+    application.write("release.sql", CREATE_ALL)
+    application.config('[[origins]]\nrevision = "r2"\nscripts = ["release.sql"]\n')
+    told = " ".join(build(application, server).err.split())
+    assert "can't be upgraded past r3, which fails there" in told
+    assert 'Key (owner)=(7) is not present in table "people"' in told
+    assert "have release.sql insert them" in told
+    application.write("release.sql", f"{CREATE_ALL} insert into people (id) values (7);")
+    assert "can't be upgraded" not in build(application, server).err
+    database.execute(f"{CREATE_ALL} insert into people (id) values (7); {STAMP.format('r2')}")
+    is_clean_at_head(application, database, "r3")
+
+
 def with_a_backfill(application: Application) -> None:
     """The models are those of r2; r3 changes only rows."""
     history(application)

@@ -1,6 +1,7 @@
 """`catalog build`: replay, look, assemble. The whole story on one page."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -44,7 +45,7 @@ from surefoot.catalogue_build.servers import (
     tell_refused,
     why_stopped,
 )
-from surefoot.errors import NOT_REACHED, SurefootError
+from surefoot.errors import NOT_REACHED, Finding, SurefootError
 from surefoot.errors.wording import count
 from surefoot.look.catalogue import init_scripts
 from surefoot.look.catalogue import origin as origin_of
@@ -118,6 +119,18 @@ def build(project: Project, options: Options, told: Told) -> Built:
 
 
 _AGAIN = "the history again, to compare"
+
+
+def _missing_rows(stopped: Finding, what: str) -> str:
+    """Return what to do if the beginning lacks rows that databases of the release have."""
+    lines = " ".join(stopped.seen)
+    if "(SQLSTATE 23" not in lines:
+        return ""
+    key = re.search(r"Key \(.*\) is not present in table \S+", lines)
+    return (
+        f"{f'. {key[0]}' if key else ''}. If all these databases have rows that it needs, have "
+        f"{what} insert them, and build again"
+    )
 
 
 def _named_back(found: Replayed | None, base: Replayed) -> Replayed | None:
@@ -602,7 +615,7 @@ class _Building:
         if found.stopped is not None:
             self._told.notice(
                 f"databases that began with {what} can't be upgraded past {found.failed}, which "
-                f"fails there: {why_stopped(found.stopped)}"
+                f"fails there: {why_stopped(found.stopped)}{_missing_rows(found.stopped, what)}"
             )
         return catalogue
 
