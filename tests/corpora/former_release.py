@@ -3,7 +3,8 @@
 For each case with a [former] table: the former release, in an environment of its own, creates its
 database by its own first start. `surefoot catalog learn` then writes its structure, and a second
 build makes it an origin. After that, `up` must bring the database to head, a second `up` must find
-nothing to do, and `drift` must find no difference. A copy without its version row must be
+nothing to do, and `drift` must find no difference. `rows` of the table are added to the learned
+script: rows that the release makes, and that later revisions need. A copy without its version row must be
 identified, or be ambiguous with the true revision among those named; it may never be taken for
 another.
 
@@ -65,6 +66,9 @@ def _run(case: Case, server: Server, today: Path, former: Path, work: Path) -> s
     entry = learned[learned.index("[[origins]]") :]
     with (here / "surefoot.toml").open("a", encoding="utf-8") as file:
         file.write("\n" + entry)
+    if rows := case.former.get("rows"):
+        with (here / f"learned-{revision}.sql").open("a", encoding="utf-8") as file:
+            file.write(rows)
     run(*build)
     alone = state(without_row)
     found = [one["revisions"] for one in alone["structure"]["exact"]]
