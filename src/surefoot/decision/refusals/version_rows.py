@@ -24,6 +24,9 @@ from surefoot.errors.wording import MOST, count, listed
 from surefoot.schema.names import quote_name
 
 _SHOWN = 8
+_RIGHT_DATABASE = (
+    "check that this is the right database: surefoot status shows the address and its source"
+)
 
 _SAYS = {
     "newer": "newer than this code",
@@ -128,7 +131,7 @@ def _repair(facts: Facts) -> str:
             "surefoot repair REVISION --accept-difference",
             then="then start again",
         )
-    return "check that this is the right database: surefoot status shows the address and its source"
+    return _RIGHT_DATABASE
 
 
 def unknown_revision(facts: Facts) -> Finding:
@@ -202,7 +205,7 @@ def _table_of_its_own(facts: Facts, own: list[str]) -> str:
     last = "If no other application uses it, remove the unknown row by hand, and start again"
     text = "each application needs a version table of its own"
     if not own:
-        return f"{text}: {setting}. Or correct the address. {last}"
+        return f"{_RIGHT_DATABASE}. If the application must share it, {text}: {setting}. {last}"
     which = f"where version_num in ({', '.join(map(literal, own))})"
     return to_type(
         f"{text}; to give this one another",
