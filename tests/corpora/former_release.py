@@ -3,10 +3,10 @@
 For each case with a [former] table: the former release, in an environment of its own, creates its
 database by its own first start. `surefoot catalog learn` then writes its structure, and a second
 build makes it an origin. After that, `up` must bring the database to head, a second `up` must find
-nothing to do, and `drift` must find no difference. `rows` of the table are added to the learned
-script: rows that the release makes, and that later revisions need. A copy without its version row must be
+nothing to do, and `drift` must find no difference. A copy without its version row must be
 identified, or be ambiguous with the true revision among those named; it may never be taken for
-another.
+another. `rows` of the table are added to the learned script: rows that the release makes when it
+starts, and that later revisions need.
 
     python tests/corpora/former_release.py [--only NAME] … [--postgres BIN_DIRECTORY]
 """
