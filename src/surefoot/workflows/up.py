@@ -114,6 +114,7 @@ def _act(
             if overtaken is None:
                 break
             facts, decision = overtaken
+            report.notice(f"{outcome.findings[0].message} Looking again.")
             report.changed_meanwhile(facts, decision)
         if decision.plan.open_ended and not outcome.findings:
             outcome, decision = _go_on(workspace, asked, outcome, decision, lock, report)
