@@ -364,7 +364,7 @@ def test_a_query_that_writes_and_a_rollback(
 def test_a_query_that_reads_and_a_rollback(
     application: Application, database: Database, driver: str
 ) -> None:
-    """With other drivers, and a revision behind it."""
+    """With other drivers, and another revision after it."""
     application.env(
         ASYNC_ENV if driver == "asyncpg" else SYNC_ENV, "transaction_per_migration=True"
     )

@@ -76,7 +76,7 @@ class Unseen(msgspec.Struct, frozen=True):
     """An existing object of which no fact tells, mostly because it belongs to another one.
 
     `kind` is what SQL calls it. `how`: it is a "partition" of the table `of` (or an index or a
-    sequence of one), or a member of the "extension" `of`. Otherwise `how` says what it is.
+    sequence of one), or a member of the "extension" `of`. Otherwise `how` names its kind.
     """
 
     kind: str

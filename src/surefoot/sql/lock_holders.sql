@@ -1,7 +1,7 @@
 -- The other sessions and the prepared transactions with locks on these tables, or on those that a statement about them
 -- also locks: the table of an index, both ends of a foreign key, partitions and children. Also on types, functions and
 -- schemas of these names; and, on request, advisory locks other than surefoot's own, and locks on tables that were created and
--- not committed: no other session sees their names, but whoever creates one of the same name waits for them.
+-- not committed: no other session sees their names, but a session that creates one of the same name waits for them.
 with named as (
     select c.oid
     from pg_catalog.pg_class c
