@@ -240,11 +240,13 @@ def _connect_once(target: Target, *, timeout: float) -> psycopg.Connection[Any]:
 
 def keep_own_settings(connection: psycopg.Connection[Any]) -> None:
     """Give the session the settings of surefoot's own (unnamed.sql). Raises psycopg.Error."""
+    untimed = "set local statement_timeout = 0; "
+    if connection.info.server_version >= 170000:
+        untimed += "set local transaction_timeout = 0; "
     with psycopg.ClientCursor(connection) as cursor:
-        # in one message, so that it is true of the second statement, which reads a view
+        # in one message, so that it is true of the last statement, which reads a view
         cursor.execute(
-            f"set local statement_timeout = 0; {query('unnamed')}".encode(),
-            {"pid": connection.info.backend_pid},
+            f"{untimed}{query('unnamed')}".encode(), {"pid": connection.info.backend_pid}
         )
 
 
