@@ -299,10 +299,10 @@ def test_a_parallel_worker_is_its_leader(database: Database) -> None:
                     continue
         other.execute("set parallel_setup_cost = 0; set parallel_tuple_cost = 0")
         other.execute("set min_parallel_table_scan_size = 0")
-        cursor = other.cursor(name="kept")
-        cursor.execute("select * from large")
-        cursor.fetchone()
-        found = lock_holders(looking, ["large"])
+        with other.cursor(name="kept") as cursor:
+            cursor.execute("select * from large")
+            cursor.fetchone()
+            found = lock_holders(looking, ["large"])
         assert {holder.pid for holder in found} == {other.info.backend_pid}
 
 
