@@ -2,7 +2,9 @@
 
 import sys
 from contextlib import closing
+from pathlib import Path
 
+import alembic
 import pytest
 import sqlalchemy
 
@@ -115,6 +117,78 @@ def test_env_that_goes_elsewhere_is_refused(
     arrived = application.run("up", url=database.url("postgresql+psycopg"))
     assert arrived.code == 0, arrived.err
     assert other_database.tables() == []
+
+
+def test_an_env_for_several_databases_is_told_how_to_migrate_one(
+    application: Application, database: Database, other_database: Database
+) -> None:
+    """Alembic's template `multidb`: all of its databases in each run."""
+    shown = Path(alembic.__file__).parent / "templates" / "multidb" / "env.py"
+    env = shown.read_text().replace("fileConfig(config.config_file_name)", "pass")
+    ini = (application.root / "alembic.ini").read_text().rstrip()
+    ours, other = (one.url("postgresql+psycopg") for one in (database, other_database))
+    sections = f"[ours]\nsqlalchemy.url = {ours}\n\n[other]\nsqlalchemy.url = {other}\n"
+    application.env(env)
+    application.write(
+        "migrations/versions/r1.py",
+        "from alembic import op\nrevision, down_revision = 'r1', None\n"
+        "def upgrade(engine_name):\n    op.execute(f'create table of_{engine_name} ()')\n"
+        "def downgrade(engine_name):\n    op.execute(f'drop table of_{engine_name}')\n",
+    )
+    for names in ("ours, other", "other, ours"):
+        application.write("alembic.ini", f"{ini}\ndatabases = {names}\n\n{sections}")
+        result = application.run("up", "--json", url=ours)
+        assert (result.code, result.error) == (4, "another-database")
+        assert f"databases = {names}" in result.json["findings"][0]["seen"]
+    assert "several databases" in result.json["findings"][0]["message"]
+    assert 'x_arguments = ["database=NAME"]' in next_of(result)
+    assert "DATABASE_URL" in next_of(result)
+    application.env(
+        env.replace(
+            'db_names = config.get_main_option("databases", "")',
+            'import os\ndb_names = context.get_x_argument(as_dictionary=True)["database"]',
+        )
+        .replace("context.config.get_section(name, {})", "{}")
+        .replace('prefix="sqlalchemy.",', 'prefix="", url=os.environ["DATABASE_URL"],')
+    )
+    for name, one, url in (("ours", database, ours), ("other", other_database, other)):
+        application.write(
+            f"{name}.toml",
+            f'x_arguments = ["database={name}"]\ncatalog = "{name}-catalog.txt"\n',
+        )
+        built = application.run("catalog", "build", "--config", f"{name}.toml")
+        assert built.code == 0, built.err
+        result = application.run("up", "--config", f"{name}.toml", url=url)
+        assert result.code == 0, result.err
+        assert f"public.of_{name}" in one.tables()
+        assert len(one.tables()) == 3
+
+
+def test_an_env_for_several_version_tables_is_told_how_to_migrate_one(
+    application: Application, database: Database
+) -> None:
+    """Two histories' rows from one env.py."""
+    loop = SYNC_ENV.replace(
+        "    context.configure(connection=connection",
+        "  for name in NAMES:\n    context.configure(connection=connection, version_table=name",
+    )
+    application.env(f"NAMES = ['one', 'two']\n{loop}")
+    application.linear()
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "application-environment-failed"), result.err
+    assert "several version tables" in result.json["findings"][0]["message"]
+    assert 'x_arguments = ["history=NAME"]' in next_of(result)
+    by_argument = "NAMES = [context.get_x_argument(as_dictionary=True)['history']]"
+    application.env(
+        loop.replace(
+            "from alembic import context", f"from alembic import context\n{by_argument}", 1
+        )
+    )
+    application.config('x_arguments = ["history=two"]\ncatalog = "two.txt"\n')
+    arrived = application.run("up", url=database.url())
+    assert arrived.code == 0, arrived.err
+    assert "public.two" in database.tables()
+    assert "public.one" not in database.tables()
 
 
 @pytest.mark.provokes("application-environment-failed")

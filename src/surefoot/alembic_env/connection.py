@@ -41,8 +41,11 @@ def unprepared(connection: Any) -> Generator[Any, None, None]:
         driver.prepare_threshold = threshold
 
 
-def same_database(context: Any, server: ServerInfo) -> None:
-    """Require that env.py's connection leads where surefoot looked. Raises `another-database`."""
+def same_database(context: Any, server: ServerInfo, *, further: bool = False) -> None:
+    """Require that env.py's connection leads where surefoot looked. Raises `another-database`.
+
+    `further`: env.py has been there in this run already.
+    """
     connection = context.connection
     if connection is None:
         raise did_nothing()
@@ -54,19 +57,44 @@ def same_database(context: Any, server: ServerInfo) -> None:
     with untouched(connection) as reading:
         database, started, role = reading.execute(statement).one()
     if (database, started) != (server.database, server.started):
+        here = f"surefoot: database {server.database} as {server.role}"
+        there = f"env.py: {'then ' if further else ''}database {database} as {role}"
+        where = (
+            "both on the same server"
+            if started == server.started
+            else f"on two servers: one up since {server.started}, the other since {started}"
+        )
+        named = _databases_of(context)
+        if further or named:
+            raise SurefootError(
+                "another-database",
+                "The application's env.py migrates several databases in one run.",
+                seen=[here, there, where, *([f"databases = {named}"] if named else [])],
+                next=f"{ONE_A_RUN.format('database', 'database')}, and let it read the address "
+                "from DATABASE_URL",
+            )
         raise SurefootError(
             "another-database",
             "The application's env.py connects to a different database than surefoot.",
-            seen=[
-                f"surefoot: database {server.database} as {server.role}",
-                f"env.py: database {database} as {role}",
-                "both on the same server"
-                if started == server.started
-                else f"on two servers: one up since {server.started}, the other since {started}",
-            ],
+            seen=[here, there, where],
             next="give both the same address: env.py reads names that surefoot doesn't set; list "
             "them in surefoot.toml under [url_variables]",
         )
+
+
+ONE_A_RUN = (
+    "let env.py migrate one {} in each run, named by get_x_argument(); write a surefoot.toml for "
+    'each, with x_arguments = ["{}=NAME"] and a catalog of its own'
+)
+
+
+def _databases_of(context: Any) -> str:
+    """Return the names of the databases between which Alembic's template `multidb` distributes a
+    history; "" unless they are several.
+    """
+    config = getattr(context, "config", None)
+    names = config.get_main_option("databases", "") if config is not None else ""
+    return names if "," in names else ""
 
 
 def without_schema(connection: Any) -> SurefootError:

@@ -26,6 +26,7 @@ from alembic.util import load_python_file, to_tuple
 
 from surefoot.alembic_env.arguments import watch
 from surefoot.alembic_env.connection import (
+    ONE_A_RUN,
     did_nothing,
     quiet_pools,
     same_database,
@@ -157,7 +158,7 @@ class Environment:
             require_trusted(context.connection, self._version_table(context, server))
 
         def check(context: Any) -> None:
-            same_database(context, server)
+            same_database(context, server, further=bool(seen))
 
         with wrap_app_errors(self.root):
             self.run(nothing, check, ready=ready, dont_mutate=True)
@@ -171,7 +172,7 @@ class Environment:
                 "application-environment-failed",
                 "env.py migrates several version tables in one run.",
                 seen=[f"version tables: {tables}"],
-                next="give surefoot one history at a time",
+                next=ONE_A_RUN.format("version table", "history"),
             )
         return View(
             seen[0],
