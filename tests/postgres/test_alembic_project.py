@@ -187,6 +187,27 @@ def test_flask_migrates_ini_leads_to_flask_app(
     assert '# flask_app = "shop.app:create_app"' in text
 
 
+@pytest.mark.provokes("application-environment-failed")
+@pytest.mark.follows("application-environment-failed")
+def test_a_flask_application_without_flask_migrate_is_told(
+    application: Application, database: Database
+) -> None:
+    (application.root / "shop").mkdir()
+    application.write("shop/__init__.py", "")
+    application.write("shop/app.py", "import flask\napp = flask.Flask('shop')\nnone = dict\n")
+    for name, kind in (("app", "Flask"), ("none", "dict")):
+        application.config(f'flask_app = "shop.app:{name}"\n')
+        result = application.run("up", "--json", url=database.url())
+        assert (result.code, result.error) == (4, "application-environment-failed"), result.err
+        assert result.json["findings"][0]["seen"] == [f"it is a {kind}"]
+    assert "name its ini file instead: alembic" in next_of(result)
+    application.env("from shop.app import app\napp.app_context().push()\n" + FLASK_ENV + SYNC_ENV)
+    application.linear()
+    application.config('alembic = "alembic.ini"\n')
+    arrived = application.run("up", url=database.url())
+    assert arrived.code == 0, arrived.err
+
+
 @pytest.fixture
 def package(application: Application, tmp_path: Path) -> dict[str, str]:
     """The history is in a package that is installed elsewhere; the environment that finds it."""

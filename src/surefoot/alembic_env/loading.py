@@ -138,6 +138,15 @@ def _flask_config(
     application = imported(name)
     if not hasattr(application, "app_context"):
         application = application()
+    if "migrate" not in getattr(application, "extensions", ()):
+        raise SurefootError(
+            "application-environment-failed",
+            f'flask_app = "{name}" leads to no application that uses Flask-Migrate.',
+            seen=[f"it is a {type(application).__name__}"],
+            next="name the application, or what makes it, for which Migrate(app, db) was called; "
+            "if env.py only needs its context, have it push the context itself, and name its ini "
+            "file instead: alembic",
+        )
     with application.app_context():
         migrate = application.extensions["migrate"].migrate
         directory = str(ini.file.parent) if ini else None
