@@ -61,17 +61,18 @@ def compared(
     """
     varies: dict[str, tuple[Varying, ...]] = {}
     for other in more:
-        settling = _settling(varies)
+        settling = settling_of(varies)
         found = find(order, settling.each(main.changes), settling.each(other.changes))
         for id, several in found.items():
             varies[id] = tuple(sorted({*varies.get(id, ()), *several}))
-    settling = _settling(varies)
+    settling = settling_of(varies)
     own = settling.each(main.changes)
     others = [settling.each(other.changes) for other in more]
     return varies, [seen for seen in others if any(own.get(id) != c for id, c in seen.items())]
 
 
-def _settling(varies: Mapping[str, tuple[Varying, ...]]) -> Settling:
+def settling_of(varies: Mapping[str, tuple[Varying, ...]]) -> Settling:
+    """Return what gives one spelling to all that varies."""
     return Settling(v for several in varies.values() for v in several)
 
 
