@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from sqlalchemy.pool import Pool
 
 from surefoot.alembic_env.before_configure import BeforeConfigure
 from surefoot.alembic_env.connection import same_database
+from surefoot.alembic_env.driver import driver_of, has_failed, is_idle, is_in_transaction
 from surefoot.alembic_env.environment import (
     Environment,
     around_version_table,
@@ -105,6 +106,18 @@ class Server(Protocol):
         ...
 
 
+class Keeping(Protocol):
+    """Looks at the user's own objects before the first revision, and before every commit.
+
+    What `committing` raises rolls back the revisions since the last one; `gone` is called where
+    there is nothing to roll back.
+    """
+
+    def before(self, connection: Any) -> None: ...
+    def committing(self, connection: Any, revisions: Sequence[Revision]) -> None: ...
+    def gone(self, connection: Any, revision: Revision) -> None: ...
+
+
 def upgrade(
     environment: Environment,
     revisions: tuple[Revision, ...],
@@ -113,12 +126,14 @@ def upgrade(
     running: Running,
     asking: Server,
     progress: Progress,
+    keeping: Keeping | None = None,
     cuts: frozenset[str] = frozenset(),
     partly: bool = False,
 ) -> None:
     """Run these revisions through env.py, in one run, with its own transaction settings.
 
-    A commit precedes each of `cuts`. `partly`: the revisions after them get a run of their own.
+    `keeping`: the user has objects of their own. A commit precedes each of `cuts`. `partly`: the
+    revisions after them get a run of their own.
     `running` records them. Raises RevisionFailed, or SurefootError if env.py itself fails, wants to
     run anything else, or doesn't commit (`env-never-commits`).
     """
@@ -135,7 +150,9 @@ def upgrade(
 
     planned = revisions
 
-    _Migration(environment, "revision", None, seen, running, asking, progress, cuts).run(steps)
+    _Migration(environment, "revision", None, seen, running, asking, progress, keeping, cuts).run(
+        steps
+    )
 
 
 def downgrade(
@@ -172,9 +189,11 @@ class _Migration:
         running: Running,
         asking: Server,
         progress: Progress,
+        keeping: Keeping | None = None,
         cuts: frozenset[str] = frozenset(),
     ) -> None:
-        self._cuts = cuts
+        self._keeping, self._cuts = keeping, cuts
+        self._uncommitted: list[Revision] = []  # those that ran since the last commit
         self._environment, self._kind, self._checking = environment, kind, checking
         self._server, self._running, self._asking = seen.server, running, asking
         self._version_table = seen.version_table
@@ -200,6 +219,8 @@ class _Migration:
             require_trusted(context.connection, self._version_table)
             if (tenant := self._environment.tenant) is not None:
                 self._outside = Outside(tenant, context.connection)
+            if self._keeping is not None:
+                self._keeping.before(context.connection)
             return self._steps(steps_of(heads, context), context)
 
         event.listen(Engine, "commit", self._anywhere)
@@ -278,6 +299,7 @@ class _Migration:
             if not named:
                 self._asking.announce(revision.id)
             self._now, self._at_end, self._started = revision, False, time.monotonic()
+            self._uncommitted.append(revision)
             step.migration_fn = self._running.before(
                 step.migration_fn, context, revision, self._asking.heard
             )
@@ -300,6 +322,8 @@ class _Migration:
         if self._checking is not None:
             self._checking.behind(ctx.connection, self._now.id)
         self._require_tenant(ctx)
+        if self._keeping is not None and is_idle(driver_of(ctx.connection)):
+            self._keeping.gone(ctx.connection, self._now)
         self._running.behind(ctx, self._now, time.monotonic() - self._started)
         self._at_end = True
 
@@ -354,6 +378,13 @@ class _Migration:
             self._running.settle(connection)
             if self._now is not None:
                 self._asking.check(self._now.id)
+            driver = driver_of(connection)
+            if self._keeping and self._now and is_in_transaction(driver) and not has_failed(driver):
+                if self._now in self._uncommitted:
+                    self._keeping.committing(connection, self._uncommitted)
+                else:  # it has committed by itself, so it can't be rolled back as a whole
+                    self._keeping.gone(connection, self._now)
+            self._uncommitted.clear()
 
     def _anywhere(self, committing: Any) -> None:
         signals.check()

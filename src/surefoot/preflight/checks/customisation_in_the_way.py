@@ -239,7 +239,7 @@ def _finding(key: Key, live: Mapping[Key, str], one: _Concerned, types: frozense
     elif _is_table(key, live):
         text, then, statements = _separating(key, live, one)
     else:
-        text, statements = "save its definition, and drop it", _dropping(key, live)
+        text, statements = "save its definition, and drop it", dropping(key, live)
         then = "then start again, and create it again in a form that fits"
     return Finding(
         "customisation-in-the-way",
@@ -311,7 +311,8 @@ def _read_by(key: Key, live: Mapping[Key, str]) -> str:
     return ""
 
 
-def _dropping(key: Key, live: Mapping[Key, str]) -> tuple[str, ...]:
+def dropping(key: Key, live: Mapping[Key, str]) -> tuple[str, ...]:
+    """Return the statements that show an object's definition, where that is long, and drop it."""
     kind, name = key
     found = split_name(name)
     table = quote_name(*found[:2])

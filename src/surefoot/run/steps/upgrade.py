@@ -7,20 +7,25 @@ lock was lost.
 import itertools
 import random
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from surefoot.alembic_env.account import Account
+from surefoot.alembic_env.looking import Looking
 from surefoot.alembic_env.running import Running
 from surefoot.alembic_env.settings import Timeouts
 from surefoot.alembic_env.upgrade import RevisionFailed, VersionTableFailed, upgrade
+from surefoot.decision.facts import VersionTableName
 from surefoot.decision.plan import Upgrade
 from surefoot.diagnosis.cause import Cause
 from surefoot.diagnosis.sessions import holder_lines
 from surefoot.errors import SurefootError
 from surefoot.errors.wording import count
 from surefoot.look.database import observe_database
+from surefoot.look.structure import facts_of
 from surefoot.model.history import Revision
+from surefoot.model.progress import Progress
+from surefoot.preflight.kept import called, missing, taken, went_along
 from surefoot.project.config import seconds
 from surefoot.run.context import Run
 from surefoot.run.failure_report import (
@@ -34,6 +39,7 @@ from surefoot.run.lock_holders import holders
 from surefoot.run.self_wait import SelfWait
 from surefoot.run.verify import look_after
 from surefoot.run.version_row import CREATED_MEANWHILE, created_meanwhile
+from surefoot.schema.fact import Key, SchemaFact
 from surefoot.system import signals
 
 if TYPE_CHECKING:
@@ -87,6 +93,8 @@ class Upgrading:
             policies=config.row_security == "apply",
         )
         self._retries = config.lock_retries
+        standing = run.before.standing
+        self._own = (*standing.own, *standing.beside) if standing is not None else ()
         self._cuts: frozenset[str] = frozenset()  # revisions that a commit must precede
         self._apart = False  # the commit ends a run of env.py
 
@@ -176,6 +184,9 @@ class Upgrading:
                 running=running,
                 asking=self._lock,
                 progress=self._progress,
+                keeping=_Keeping(self._own, self._asked.version_table, self._progress)
+                if self._own
+                else None,
                 cuts=self._cuts,
                 partly=part is not parts[-1],
             )
@@ -243,6 +254,46 @@ class Upgrading:
         for line in holder_lines(found):
             self._progress.notice(line.strip())
         signals.sleep(pause)
+
+
+class _Keeping:
+    """Looks at the user's own objects on the application's connection."""
+
+    def __init__(
+        self, own: Sequence[SchemaFact], version_table: VersionTableName, progress: Progress
+    ) -> None:
+        self._own, self._progress = own, progress
+        self._looking = Looking(version_table)
+        self._live: dict[Key, str] = {}
+
+    def before(self, connection: Any) -> None:
+        """Note the structure in which the revisions begin."""
+        self._live = self._structure(connection)
+
+    def committing(self, connection: Any, revisions: Sequence[Revision]) -> None:
+        """Require that all of them are there. Raises SurefootError `customisation-in-the-way`."""
+        lost = self._missing(connection)
+        along = went_along(lost)
+        others = [fact for fact in lost if fact not in along]
+        if others:
+            raise SurefootError.of(taken(others, self._live, revisions))
+        self._tell(along)
+
+    def gone(self, connection: Any, revision: Revision) -> None:
+        """Report what the revision took: it has committed that already."""
+        self._tell(self._missing(connection))
+
+    def _missing(self, connection: Any) -> tuple[SchemaFact, ...]:
+        return missing(self._own, self._live, self._structure(connection))
+
+    def _tell(self, gone: Sequence[SchemaFact]) -> None:
+        for fact in gone:
+            self._progress.notice(f"your own {called(fact)} is gone")
+        self._own = tuple(fact for fact in self._own if fact not in gone)
+
+    def _structure(self, connection: Any) -> dict[Key, str]:
+        rows = self._looking.rows_once(connection)
+        return {(fact.kind, fact.name): fact.definition for fact in facts_of(rows)}
 
 
 def _parts(revisions: tuple[Revision, ...], cuts: frozenset[str]) -> list[tuple[Revision, ...]]:
