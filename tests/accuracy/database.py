@@ -42,16 +42,18 @@ def restored(
 
 
 def _client(
-    programs: str, program: str, option: str, at: dict[str, str], text: str | None = None
+    programs: str, program: str, option: str, at: dict[str, str], text: str = ""
 ) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    """Run it, and leave every line break as it is: a literal may contain a carriage return."""
+    done = subprocess.run(
         [f"{programs}/{program}", option, "-d", make_conninfo(**at)],
-        input=text,
+        input=text.encode(),
         capture_output=True,
-        text=True,
         check=False,
         env={"LANG": "C.UTF-8", "PGOPTIONS": "-c client_min_messages=warning"},
     )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
 def run_script(programs: str, file: str, at: dict[str, str]) -> None:

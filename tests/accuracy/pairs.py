@@ -321,11 +321,12 @@ class Measurement:
         return Path(tempfile.mkdtemp(dir=self.work))
 
 
-def _client(words: list[str], text: str | None = None) -> str:
-    done = subprocess.run(words, input=text, capture_output=True, text=True)
+def _client(words: list[str], text: str = "") -> str:
+    """Run it, and leave every line break as it is: a literal may contain a carriage return."""
+    done = subprocess.run(words, input=text.encode(), capture_output=True)
     if done.returncode != 0:
-        raise Broken(f"{words[0]}: {done.stderr[-2000:]}")
-    return done.stdout
+        raise Broken(f"{words[0]}: {done.stderr.decode()[-2000:]}")
+    return done.stdout.decode()
 
 
 def version_table(name: str, layout: str) -> str:

@@ -1,12 +1,14 @@
 """How often surefoot says where a database stands, and is right: docs/evidence/accuracy.md.
 
     python tests/accuracy/run.py [--only NAME] … [--servers 13,18] [--seed TEXT] [--customised N]
+        [--json FILE] [--keep FILE]
 
 For each history a catalogue is built once, on one server. Then on each server the history is
 brought to every revision, in one run and one by one; at each revision the database is looked at as
 it is, dumped and restored, customised and damaged at random. Exits with 1 if any answer is wrong,
 or if an undamaged database isn't recognised. A complete run writes its tables into
-docs/evidence/accuracy.md.
+docs/evidence/accuracy.md; one history of it can be measured again: `--only NAME --keep FILE` takes
+the others from what a run with `--json FILE` counted.
 """
 
 import argparse
@@ -197,11 +199,14 @@ def main() -> int:
     parser.add_argument("--seed", default=SEED, help="of what is random (%(default)s)")
     parser.add_argument("--customised", type=int, default=3, metavar="N", help="at each revision")
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything that was counted")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="the other histories, counted")
     options = parser.parse_args()
     chosen = [name for name in names() if not options.only or name in options.only]
     if unknown := set(options.only or ()) - set(chosen):
         parser.error(f"there is no history {', '.join(sorted(unknown))}")
-    complete = not options.only and options.servers == MEASURED
+    kept = json.loads(options.keep.read_text()) if options.keep else {"units": [], "stuck": {}}
+    others = [Unit.of_json(one) for one in kept["units"] if one["history"] not in chosen]
+    complete = options.servers == MEASURED and {*names()} == {*chosen, *(u.history for u in others)}
     compared = COMPARED if complete else sorted({REFERENCE, *options.servers})
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="accuracy-") as directory:
@@ -216,13 +221,16 @@ def main() -> int:
                 pool.submit(run.measure, name, major) for name in chosen for major in compared
             ]
             units = [one.result() for one in measured]
-    took = time.monotonic() - started
+    took = time.monotonic() - started + sum(unit.seconds for unit in others) / PARALLEL
+    units = sorted((*others, *units), key=lambda unit: names().index(unit.history))
+    stuck = {name: why for name, why in kept["stuck"].items() if name not in chosen} | run.stuck
     if options.json:
-        options.json.write_text(json.dumps([unit.as_json() for unit in units], indent=1))
+        counted = {"units": [unit.as_json() for unit in units], "stuck": stuck}
+        options.json.write_text(json.dumps(counted, indent=1))
     if complete:
         versions = {major: SERVERS[major].partition("-")[0] for major in compared}
         document = ROOT / "docs" / "evidence" / "accuracy.md"
-        write_document(document, units, versions, run.stuck, options.seed, took)
+        write_document(document, units, versions, stuck, options.seed, took)
     print(summary(units))
     return 1 if any(unit.failures for unit in units) else 0
 

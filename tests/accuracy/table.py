@@ -34,6 +34,11 @@ class Unit:
         """For another program."""
         return {**self.__dict__, "counts": dict(self.counts)}
 
+    @classmethod
+    def of_json(cls, found: dict[str, Any]) -> "Unit":
+        """The unit that was written so."""
+        return cls(**{**found, "counts": Counter(found["counts"])})
+
 
 def summary(units: list[Unit]) -> str:
     """One line."""
