@@ -14,6 +14,7 @@ from surefoot.schema.fact import Key, relation_kind
 from surefoot.schema.names import arguments, quote_name, quoted, renamed_aside, split_name
 
 _SHOWN = 20
+_PART = "part of a range"
 
 
 def in_a_schema(
@@ -53,7 +54,7 @@ def _is_own(found: Dependent, path: UpgradePath, live: Mapping[Key, str]) -> boo
     if found.kind == "partition":
         whole: Key = "relation", found.definition
         return whole not in path.known or all(end.key != whole for end in path.ends)
-    key = found.key
+    key: Key | None = ("range", found.definition) if found.kind == _PART else found.key
     return key is None or (key in live and key not in path.known)
 
 
@@ -68,18 +69,18 @@ def _called(found: Dependent, live: Mapping[Key, str]) -> str:
 def _finding(
     end: Removal, its: list[Dependent], path: UpgradePath, live: Mapping[Key, str]
 ) -> Finding:
-    called = [_called(found, live) for found in its]
-    if len(its) == 1:
+    called = [_called(found, live) for found in its if found.kind != _PART]
+    if len(called) == 1:
         message = f"Your own {called[0]} is in the way of {end.by.text}."
         seen = [f"{end.by.text} drops or renames the schema {end.key[1]}, in which it lies"]
     else:
-        message = f"{count(len(its), 'object')} of your own are in the way of {end.by.text}."
+        message = f"{count(len(called), 'object')} of your own are in the way of {end.by.text}."
         seen = [f"{end.by.text} drops or renames the schema {end.key[1]}, in which they lie"]
         seen += called[:_SHOWN]
         seen += [f"and {len(called) - _SHOWN} more"] if len(called) > _SHOWN else []
     taken = {split_name(name)[0] for kind, name in path.known if kind == "schema"}
     schema = quoted(renamed_aside(split_name(end.key[1])[0], taken))
-    what = "it" if len(its) == 1 else "them"
+    what = "it" if len(called) == 1 else "them"
     return Finding(
         "customisation-in-the-way",
         message,

@@ -13,6 +13,7 @@ Unknown = Literal[
     "operator",
     "publication",
     "partition",
+    "part of a range",
     "type",
     "collation",
     "conversion",
@@ -34,7 +35,8 @@ class Dependent(msgspec.Struct, frozen=True):
     `detail`: "generated" or "default" if a column's expression depends on it, "type" if the column
     is of the type; "view" for a view; a cast's or an operator's function, a publication's table; in
     a schema that is dropped, what ALTER calls its kind. `definition` creates it again; of a
-    partition, it is the name of the whole table. `depth`: how many objects lie between the two.
+    partition, it is the name of the whole table; of a range's part, the range. `depth`: how many
+    objects lie between the two.
     """
 
     end: int

@@ -136,6 +136,17 @@ lying as (
                  and exists (select from pg_sequence s where s.seqrelid = x.objid)))
       )
 ),
+-- a range's multirange, and the constructors of both, lie there by themselves
+of_range as (
+    select d.classid, d.objid, quote_ident(n.nspname) || '.' || quote_ident(r.typname) as name
+    from pg_depend d
+    join pg_type t on d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid and t.typtype in ('r', 'm')
+    left join pg_depend m on t.typtype = 'm' and m.classid = 'pg_type'::regclass and m.objid = t.oid and m.deptype = 'i'
+        and m.refclassid = 'pg_type'::regclass
+    join pg_type r on r.oid = coalesce(m.refobjid, t.oid)
+    join pg_namespace n on n.oid = r.typnamespace
+    where d.deptype = 'i' and d.classid in ('pg_proc'::regclass, 'pg_type'::regclass)
+),
 rel as (
     select c.oid, c.relkind, c.relispartition, n.nspname, c.relname,
            quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name
@@ -248,7 +259,8 @@ join pg_publication_rel r on d.classid = 'pg_publication_rel'::regclass and r.oi
 join pg_publication p on p.oid = r.prpubid
 join rel on rel.oid = r.prrelid
 union all
--- what lies in a schema; detail: what ALTER calls it; definition: of a partition, the table that it is of in the end
+-- what lies in a schema; detail: what ALTER calls it; definition: of a partition, the table that it is of in the end;
+-- of a range's part, the range
 select y.number, 0,
        case
            when rel.relispartition then 'partition'
@@ -257,10 +269,12 @@ select y.number, 0,
            when t.typtype in ('e', 'd', 'r', 'c')
                then case t.typtype when 'e' then 'enum' when 'd' then 'domain' when 'r' then 'range' else 'composite type' end
            when s.oid is not null then 'statistics'
+           when g.name is not null then 'part of a range'
            else y.word
        end,
        case
            when rel.oid is not null then rel.name
+           when g.name is not null then y.identity
            when p.oid is not null
                then quote_ident(pn.nspname) || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')'
            when s.oid is not null
@@ -269,8 +283,9 @@ select y.number, 0,
            else y.identity
        end,
        case when s.oid is not null then 'statistics' when t.typtype = 'd' then 'domain' else y.word end,
-       coalesce(whole.name, '')
+       coalesce(whole.name, g.name, '')
 from lying y
+left join of_range g on g.classid = y.classid and g.objid = y.objid
 left join rel on y.classid = 'pg_class'::regclass and rel.oid = y.objid
 left join rel whole on rel.relispartition and whole.oid = pg_partition_root(rel.oid)
 left join pg_type t on y.classid = 'pg_type'::regclass and t.oid = y.objid
