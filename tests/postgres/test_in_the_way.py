@@ -467,6 +467,7 @@ def test_what_lies_in_a_dropped_schema(
     assert database.query("select id, tableoid::regclass::text from own") == [(7, "app_own.own25")]
     left = "select app_own.f(1, '{}'), 1 operator(app_own.===) 1, 'a' collate app_own.german"
     assert database.query(left) == [(1, True, "a")]
+    assert database.query("select app_own.span(1, 3) @> 2") == [(True,)]
 
 
 def test_a_view_and_a_table_on_what_goes_with_its_schema(
