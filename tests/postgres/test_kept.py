@@ -174,3 +174,21 @@ def test_what_gets_another_name_is_kept(
     )
     result = up(application, database)
     assert (result.code, result.json["current"]) == (0, ["r2"]), result.out + result.err
+
+
+def test_what_another_session_drops_meanwhile_is_its_own_affair(
+    application: Application, server: Server, database: Database
+) -> None:
+    """An import that makes its tables again all the time."""
+    application.revision(
+        "r2",
+        "r1",
+        body="import os, psycopg\n"
+        "if 'OTHER' in os.environ:  # not while the catalogue is built\n"
+        "    with psycopg.connect(os.environ['OTHER'], autocommit=True) as other:\n"
+        "        other.execute('drop table staging')",
+    )
+    behind(application, server, database, "create table staging (a int)")
+    environment = {"OTHER": database.conninfo}
+    result = application.run("up", "--json", url=database.url(), env=environment)
+    assert (result.code, result.json["current"]) == (0, ["r2"]), result.out + result.err

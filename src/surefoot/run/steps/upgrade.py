@@ -21,13 +21,14 @@ from surefoot.diagnosis.cause import Cause
 from surefoot.diagnosis.sessions import holder_lines
 from surefoot.errors import SurefootError
 from surefoot.errors.wording import count
+from surefoot.look.circumstances import objects_named
 from surefoot.look.database import observe_database
 from surefoot.look.structure import facts_of
 from surefoot.model.history import Revision
 from surefoot.model.progress import Progress
 from surefoot.preflight.kept import called, missing, taken, went_along
 from surefoot.project.config import seconds
-from surefoot.run.context import Run
+from surefoot.run.context import Connect, Run
 from surefoot.run.failure_report import (
     Stopped,
     applied_half_way,
@@ -40,6 +41,7 @@ from surefoot.run.self_wait import SelfWait
 from surefoot.run.verify import look_after
 from surefoot.run.version_row import CREATED_MEANWHILE, created_meanwhile
 from surefoot.schema.fact import Key, SchemaFact
+from surefoot.schema.names import split_name
 from surefoot.system import signals
 
 if TYPE_CHECKING:
@@ -184,7 +186,9 @@ class Upgrading:
                 running=running,
                 asking=self._lock,
                 progress=self._progress,
-                keeping=_Keeping(self._own, self._asked.version_table, self._progress)
+                keeping=_Keeping(
+                    self._own, self._asked.version_table, self._connect, self._progress
+                )
                 if self._own
                 else None,
                 cuts=self._cuts,
@@ -256,13 +260,22 @@ class Upgrading:
         signals.sleep(pause)
 
 
+# Another session can drop these while the application's tables are locked: an import's own tables,
+# for example.
+_DROPPED_BY_OTHERS = ("relation", "sequence", "function", "procedure", "enum", "domain")
+
+
 class _Keeping:
     """Looks at the user's own objects on the application's connection."""
 
     def __init__(
-        self, own: Sequence[SchemaFact], version_table: VersionTableName, progress: Progress
+        self,
+        own: Sequence[SchemaFact],
+        version_table: VersionTableName,
+        connect: Connect,
+        progress: Progress,
     ) -> None:
-        self._own, self._progress = own, progress
+        self._own, self._connect, self._progress = own, connect, progress
         self._looking = Looking(version_table)
         self._live: dict[Key, str] = {}
 
@@ -275,13 +288,27 @@ class _Keeping:
         lost = self._missing(connection)
         along = went_along(lost)
         others = [fact for fact in lost if fact not in along]
-        if others:
+        if others := self._visible_outside(others):
             raise SurefootError.of(taken(others, self._live, revisions))
         self._tell(along)
 
     def gone(self, connection: Any, revision: Revision) -> None:
         """Report what the revision took: it has committed that already."""
         self._tell(self._missing(connection))
+
+    def _visible_outside(self, lost: Sequence[SchemaFact]) -> list[SchemaFact]:
+        """Return those that others still see: it wasn't another session that has dropped them."""
+        if not lost:
+            return []
+        names = {fact: split_name(fact.name) for fact in lost}
+        with self._connect() as connection:
+            found = objects_named(connection, [name[-1] for name in names.values()])
+        there = {(one.schema, one.name) for one in found}
+        return [
+            fact
+            for fact in lost
+            if (names[fact][0], names[fact][-1]) in there or fact.kind not in _DROPPED_BY_OTHERS
+        ]
 
     def _missing(self, connection: Any) -> tuple[SchemaFact, ...]:
         return missing(self._own, self._live, self._structure(connection))
