@@ -67,15 +67,17 @@ def test_a_table_that_is_made_anew(
         "alter table people add constraint short check (length(name) < 40)",
         "create index mine on people (note)",
         "create view names as select name from people",
+        "create view more as select name from names",
         "create trigger same before update on people"
         " for each row execute function suppress_redundant_updates_trigger()",
     )
     finding = refused(
         *(application, database),
-        "4 objects of your own are in the way of revision r2 (r2.py)",
+        "5 objects of your own are in the way of revision r2 (r2.py)",
         "column public.people.note",
         "trigger public.people.same",
         "view public.names",
+        "view public.more",
         "constraint public.people.short",
     )
     run_next(finding["next"], database)
@@ -83,6 +85,40 @@ def test_a_table_that_is_made_anew(
     assert (result.code, result.json["current"]) == (0, ["r2"]), result.out + result.err
     assert "your own index public.people.mine is gone" not in result.err  # it went before
     assert database.query("select id, name, note from people_own") == [(1, "Ada", "keep")]
+
+
+@pytest.mark.follows("customisation-in-the-way")
+def test_types_sequences_and_a_column_with_a_default(
+    application: Application, server: Server, database: Database
+) -> None:
+    """A revision that clears the schema of all that it doesn't know, and gives a new column the
+    type of the one that is lost.
+    """
+    application.revision(
+        "r2",
+        "r1",
+        "drop type if exists mood, pair, span cascade",
+        "drop sequence if exists numbers",
+        "drop domain if exists short",
+        "create table people_new (id int primary key, name text, number int)",
+        "insert into people_new select id, name from people",
+        "drop table people cascade",
+        "alter table people_new rename to people",
+        "alter index people_new_pkey rename to people_pkey",
+    )
+    behind(
+        *(application, server, database),
+        "create type mood as enum ('good'); create type pair as (a int, b int)",
+        "create type span as range (subtype = int4); create sequence numbers",
+        "create domain short as text check (length(value) < 9)",
+        "alter table people add note serial",
+    )
+    finding = refused(application, database, "6 objects of your own are in the way")
+    run_next(finding["next"], database)
+    result = up(application, database)
+    assert (result.code, result.json["current"]) == (0, ["r2"]), result.out + result.err
+    assert database.query("select note from people_own") == [(1,)]
+    assert database.query("select 'good'::public_own.mood::text") == [("good",)]
 
 
 def test_an_index_goes_with_its_table_and_is_told(

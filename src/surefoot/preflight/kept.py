@@ -24,14 +24,18 @@ def missing(
     """Return those of the user's own objects that were there and aren't any more.
 
     Not what has another name now, and not what went with a table or a schema of the
-    application's: the checks before the run have decided about that. Of a table, only the table.
+    application's: the checks before the run have decided about that. Of a table or a domain, only
+    itself; of a column, not the sequence that it owns.
     """
     found: list[SchemaFact] = []
     own = tuple(own)
     tables = {fact.name for fact in own if fact.kind == "relation"}
+    domains = {split_name(fact.name) for fact in own if fact.kind == "domain"}
     for fact in own:
         key, of = (fact.kind, fact.name), table(fact)
-        if key not in before or key in now:
+        if fact.kind == "domain constraint" and split_name(fact.name)[:2] in domains:
+            continue
+        if key not in before or key in now or (fact.kind == "sequence" and of is not None):
             continue
         if of is not None and fact.kind != "relation":
             if of in tables or ("relation", of) not in now or _renamed(fact, before, now):
@@ -43,8 +47,8 @@ def missing(
 
 
 def _renamed(fact: SchemaFact, before: Mapping[Key, str], now: Mapping[Key, str]) -> bool:
-    """Whether the table has one like it under a new name."""
-    return any(
+    """Whether the table has one like it under a new name; columns of a type are alike anyway."""
+    return fact.kind != "column" and any(
         kind == fact.kind
         and definition == fact.definition
         and (kind, name) not in before
@@ -104,25 +108,41 @@ def called(fact: SchemaFact) -> str:
 
 
 def _aside(lost: Iterable[SchemaFact], live: Mapping[Key, str]) -> list[str]:
-    """Return statements that keep rows and values: tables move, columns are copied."""
+    """Return statements that keep rows and values: tables and types move, columns are copied.
+
+    A view or a function went because of what it depends on, so that it must be made again.
+    """
     names = {part for _, name in live for part in split_name(name)}
     schemas = {split_name(name)[0] for kind, name in live if kind == "schema"}
     moved: dict[str, list[str]] = {}
     columns: dict[str, list[str]] = {}
+    views: dict[str, list[str]] = {}
     others: list[str] = []
     for fact in lost:
-        parts = split_name(fact.name)
-        if fact.kind == "relation" and relation_kind(fact.definition) == "table":
-            moved.setdefault(parts[0], []).append(quote_name(*parts))
+        parts, word = split_name(fact.name), kind_of(fact.kind).sql
+        full = quote_name(*parts)
+        is_relation = fact.kind == "relation"
+        if is_relation and (kind := relation_kind(fact.definition)).endswith("view"):
+            *query, _ = dropping((fact.kind, fact.name), live)
+            others += query
+            views.setdefault(kind, []).append(full)
+        elif is_relation or fact.kind in _MOVED:
+            moved.setdefault(parts[0], []).append(f"{'table' if is_relation else word} {full}")
         elif fact.kind == "column":
             columns.setdefault(quote_name(*parts[:2]), []).append(parts[2])
+        elif fact.kind == "domain constraint":
+            others.append(
+                f"alter domain {quote_name(*parts[:2])} drop constraint {quoted(parts[2])};"
+            )
         else:
-            others += dropping((fact.kind, fact.name), live)
+            found = dropping((fact.kind, fact.name), live)
+            others += found or (f"drop {word} {full};",)
+    others += [f"drop {kind} {', '.join(its)};" for kind, its in views.items()]
     statements: list[str] = []
-    for schema, tables in moved.items():
+    for schema, its in moved.items():
         place = quoted(renamed_aside(schema, schemas))
         statements.append(f"create schema if not exists {place};")
-        statements += [f"alter table {name} set schema {place};" for name in tables]
+        statements += [f"alter {one} set schema {place};" for one in its]
     statements += others
     for name, own in columns.items():
         parts = split_name(name)
@@ -130,3 +150,6 @@ def _aside(lost: Iterable[SchemaFact], live: Mapping[Key, str]) -> list[str]:
         statements.append(f"create table {copy} as select * from {name};")  # noqa: S608 (for people)
         statements += [f"alter table {name} drop column {quoted(column)};" for column in own]
     return statements
+
+
+_MOVED = ("sequence", "enum", "range", "domain", "composite type")
