@@ -19,7 +19,7 @@ from surefoot.catalogue.catalogue import (
 )
 from surefoot.downgrades.downgrade_sql import UNCOUNTED, Followed, Name, fact_part
 from surefoot.revision_source.statement import renamed, structural
-from surefoot.schema.definitions import column, labels, widened
+from surefoot.schema.definitions import column, keeps_values, labels
 from surefoot.schema.fact import SchemaFact, relation_kind, table
 from surefoot.schema.names import split_name
 
@@ -272,8 +272,7 @@ def _column(change: Change, hint: str) -> Iterator[Loss]:
         yield Loss("column", change.name, hint)
         return
     now, below = column(made).type, column(change.before[0]).type
-    # text holds the written form of every other type
-    if now != below and below not in ("text", "character varying") and not widened(now, below):
+    if not keeps_values(now, below):
         yield Loss("values", change.name, f"{now} becomes {below}")
 
 

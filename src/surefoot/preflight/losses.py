@@ -13,7 +13,7 @@ from surefoot.downgrades.recipe import Loss
 from surefoot.errors.wording import count
 from surefoot.preflight.path import PathChange, UpgradePath, renamed_in
 from surefoot.revision_source.source import Doubt, Source
-from surefoot.schema.definitions import column, labels, widened
+from surefoot.schema.definitions import column, keeps_values, labels
 from surefoot.schema.fact import Key, relation_kind
 from surefoot.schema.names import split_name, table_of
 
@@ -178,8 +178,7 @@ def _of_another_type(change: Change, before: str, name: str) -> Iterator[Loss]:
             yield Loss("values", name, f"{', '.join(lost)} can't be kept")
     elif change.kind == "column":
         was, to = column(before).type, column(after).type
-        # text holds the written form of every other type
-        if was != to and to not in ("text", "character varying") and not widened(was, to):
+        if not keeps_values(was, to):
             yield Loss("values", name, f"{was} becomes {to}")
 
 

@@ -247,6 +247,26 @@ def widened(expected: str, found: str) -> bool:
     return False
 
 
+# The most digits of an integer; floating-point numbers that hold all of them.
+_INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
+_EXACT = {"real": ("smallint",), "double precision": ("smallint", "integer", "real")}
+
+
+def keeps_values(was: str, to: str) -> bool:
+    """Whether every value of a type can be converted to another one without loss.
+
+    Text holds the written form of every other type.
+    """
+    if was == to or to in ("text", "character varying") or widened(was, to):
+        return True
+    if was.endswith("[]") and to.endswith("[]"):
+        return keeps_values(was[:-2], to[:-2])
+    other, precision, scale = _type(to)
+    if other == "numeric" and was in _INTEGERS:
+        return precision is None or precision - scale >= _INTEGERS[was]
+    return was in _EXACT.get(to, ())
+
+
 def _type(text: str) -> tuple[str, int | None, int]:
     """Split a type from its modifiers."""
     found = _TYPE.fullmatch(text)
