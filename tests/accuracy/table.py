@@ -154,10 +154,14 @@ def _catalogues(units: list[Unit], versions: dict[int, str]) -> list[str]:
     found = ["\n".join(lines)]
     for unit in units:
         if unit.differing:
-            shown = [line.replace("\t", "  ") for line in unit.differing[:12]]
+            shown = [_shortened(line.replace("\t", "  ")) for line in unit.differing[:12]]
             found.append(f"{unit.history} on {versions[unit.major]}:")
             found.append("\n".join(["```", *shown, "```"]))
     return found
+
+
+def _shortened(line: str, width: int = 200) -> str:
+    return line if len(line) <= width else f"{line[:width]}…"
 
 
 def _sum(units: Iterable[Unit]) -> Counter[str]:
