@@ -29,7 +29,7 @@ from surefoot.decision.repair import decide_repair, trust_operator
 from surefoot.decision.version_rows import faults, judge, others_rows, width_of
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.errors.wording import MOST
+from surefoot.errors.wording import MOST, listed
 from surefoot.interrupted.repair_sql import RepairMode
 from surefoot.model.states import State
 
@@ -39,9 +39,10 @@ _SHOWN, _WIDTH = 20, 80
 class AdoptOptions(msgspec.Struct, frozen=True):
     """A person's request to adopt or repair.
 
-    It holds the revisions by their ids (none: the identified ones), whether a difference is
+    It holds the version rows of the revisions (none: the identified ones), whether a difference is
     accepted, and whether the version table is repaired whatever it says. `base`: the state before
-    the first revision was named. `how`: finish or undo a revision that was left half-way.
+    the first revision was named. `how`: finish or undo a revision that was left half-way. `named`:
+    the ids that were typed, also those that the rows imply.
     """
 
     rows: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class AdoptOptions(msgspec.Struct, frozen=True):
     repair: bool = False
     base: bool = False
     how: RepairMode | None = None
+    named: tuple[str, ...] = ()
 
 
 # Adopting assumes that the version table is right or empty; in these states it is wrong.
@@ -77,8 +79,11 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
         )
     if options.how is not None:
         return decide_repair(facts, options.how)
-    if standing is None and state is State.INTERRUPTED and options.repair:
-        return trust_operator(facts, options.rows, base=options.base)
+    if state is State.INTERRUPTED:
+        if _not_named(facts, options):
+            return Refused(state, (REFUSALS[state](facts),))
+        if options.repair and (standing is None or options.base):
+            return trust_operator(facts, options.rows, base=options.base)
     if standing is None:
         return _without_catalogue(facts, options, state)
     judged = judge(facts)
@@ -131,7 +136,8 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
         by = "person"
     accepted = (*standing.accepted, *own)
     step = Adopt(stand, by, rows, standing.own_objects, accepted, width_of(facts) if mend else 0)
-    return Ready(state, Plan((step,), facts.fingerprint, _against_the_journal(facts, stand)))
+    remarks = (*_against_the_journal(facts, stand), *_never_seen(facts, stand))
+    return Ready(state, Plan((step,), facts.fingerprint, remarks))
 
 
 def _without_catalogue(facts: Facts, options: AdoptOptions, state: State) -> Decision:
@@ -142,6 +148,37 @@ def _without_catalogue(facts: Facts, options: AdoptOptions, state: State) -> Dec
     if state in _IN_ORDER and recorded:
         return NothingToDo(state)
     return Refused(state, (nothing_to_hold_against(facts),))
+
+
+def _not_named(facts: Facts, options: AdoptOptions) -> bool:
+    """Whether a revision would be recorded that the version rows don't have and nobody has named.
+
+    Where one is half-way, the structure of a later one doesn't show that an earlier one has run:
+    that may have been rolled back.
+    """
+    history = facts.code.history
+    ran = history.applied(row for row in facts.database.rows if row in history.revisions)
+    return not history.applied(options.rows) <= ran.union(options.named)
+
+
+def _never_seen(facts: Facts, stand: Match) -> tuple[str, ...]:
+    """Name the revisions that would count as run, although nothing shows that they have."""
+    history, database, standing = facts.code.history, facts.database, facts.standing
+    if standing is None or not database.rows or history.unknown(database.rows):
+        return ()
+    ran = history.applied(row for row in database.rows if row)
+    ran |= {one.id for one in database.journaled}
+    shown = [history.applied(one.rows) for one in standing.exact]
+    new = history.applied(stand.rows) - ran
+    unseen = [
+        id for id in history.in_order() or () if id in new and any(id not in s for s in shown)
+    ]
+    if not unseen:
+        return ()
+    return (
+        f"neither the version table, the journal nor the structure shows that {listed(unseen)} "
+        "has run; once recorded, it never will",
+    )
 
 
 def _own_to_accept(facts: Facts) -> tuple[Difference, ...]:

@@ -50,7 +50,7 @@ class Record(msgspec.Struct, frozen=True, tag="record"):
 
     `rows` are the version rows with it, `before` those that they replace; `matching` facts match,
     `made` of them are the revision's. `by` says what decided ("structure", or "finish" if a person
-    had it finished).
+    had it finished). `below` are others that a person has finished, too.
     """
 
     revision: Revision
@@ -59,6 +59,7 @@ class Record(msgspec.Struct, frozen=True, tag="record"):
     matching: int
     made: int
     by: str = "structure"
+    below: tuple[Revision, ...] = ()
 
 
 class Undone(msgspec.Struct, frozen=True, tag="undone"):

@@ -9,6 +9,7 @@ import msgspec
 
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Record
+from surefoot.errors.wording import listed
 from surefoot.interrupted.interruption import ExpectedObject, InterruptedRevision
 from surefoot.revision_source.source import Source
 from surefoot.schema.ddl import changed
@@ -38,11 +39,14 @@ def obstacles(facts: Facts) -> tuple[str, ...]:
     """Return why surefoot can't continue without a person, a line each; empty if it can."""
     found = facts.interruption
     if found is None:
-        return ("the journal names several, or one that this code doesn't have",)
+        return (_why_unseen(facts),)
     source = found.source
-    if not found.known or source is None:
-        return ("there is no catalogue to recognise its parts by",) if source else (_UNREAD,)
     lines: list[str] = []
+    if found.not_run:
+        lines.append(f"what it needs has not run, by the version table: {listed(found.not_run)}")
+    if not found.known or source is None:
+        lines.append("there is no catalogue to recognise its parts by" if source else _UNREAD)
+        return tuple(lines)
     if found.edited:
         lines.append("its file isn't the one that was run, which may have done something else")
     if found.beside:
@@ -77,6 +81,17 @@ def _has_some(named: ExpectedObject, source: Source) -> bool:
 
 
 _UNREAD = "its file can't be read"
+
+
+def _why_unseen(facts: Facts) -> str:
+    """Return why it isn't known how much of it exists."""
+    database, history = facts.database, facts.code.history
+    unknown = history.unknown((*database.rows, *database.interrupted))
+    if unknown:
+        return f"this code doesn't have revision {', '.join(unknown)}"
+    if len(database.interrupted) > 1:
+        return "several revisions were left half-way"
+    return "no path of the catalogue leads to it"
 
 
 def _not_again(found: InterruptedRevision, source: Source) -> list[str]:

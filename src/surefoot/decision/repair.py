@@ -1,7 +1,5 @@
 """Decide how to finish or undo a half-applied revision, when a person asks."""
 
-import shlex
-
 from surefoot.decision.decide import Decision, NothingToDo, Ready, Refused, classify, in_the_way
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Plan, Record, Repair, Step, Undone
@@ -14,9 +12,10 @@ from surefoot.decision.refusals.interrupted import (
     recording,
 )
 from surefoot.errors import Finding
-from surefoot.interrupted.interruption import InterruptedRevision
+from surefoot.interrupted.interruption import InterruptedRevision, not_run
 from surefoot.interrupted.repair_sql import RepairMode, RepairSql, remedy
 from surefoot.model.states import State
+from surefoot.schema.kinds import COMMON
 
 _SHOWN = 12
 
@@ -32,7 +31,7 @@ def decide_repair(facts: Facts, how: RepairMode) -> Decision:
         return Refused(state, (interrupted(facts),))
     done = remedy(found, how)
     if done.refused:
-        return Refused(state, (_refused(found, done, how),))
+        return Refused(state, (_refused(facts, found, done, how),))
     obstacles = in_the_way(facts)
     if obstacles:
         return Refused(state, obstacles)
@@ -45,9 +44,8 @@ def decide_repair(facts: Facts, how: RepairMode) -> Decision:
     return Ready(state, Plan((*steps, settled), facts.fingerprint, done.remarks))
 
 
-def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Finding:
+def _refused(facts: Facts, found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Finding:
     more = len(done.refused) - _SHOWN
-    before = shlex.join(found.rows) or "base"
     other = commands(found)
     by_hand = "correct these by hand, including the rows that those lines change"
     return Finding(
@@ -58,30 +56,51 @@ def _refused(found: InterruptedRevision, done: RepairSql, how: RepairMode) -> Fi
             *done.refused[:_SHOWN],
             *([f"and {more} more"] if more > 0 else []),
         ),
-        next=f"{other}\nOr {by_hand}. {recording(shlex.quote(found.revision), before)}"
+        next=f"{other}\nOr {by_hand}. {recording(facts)}"
         if other
-        else f"{by_hand}. {recording(shlex.quote(found.revision), before)}",
+        else f"{by_hand}. {recording(facts)}",
     )
 
 
 def trust_operator(facts: Facts, rows: tuple[str, ...], *, base: bool) -> Decision:
-    """Record that the revision is finished or undone, as a person says.
+    """Record that what is half-way is finished or undone, as a person says.
 
-    The person names the version rows with it, or those without it (`base`: there were none). Only
-    the indexes that its file makes can be checked: none may be invalid.
+    The person names the version rows with it, or those without it (`base`: there were none).
+    Without a catalogue, only the indexes that its file makes can be checked: none may be invalid.
     """
     state, found = State.INTERRUPTED, facts.interruption
-    if found is None or found.invalid:
-        return Refused(state, (interrupted(facts),))
-    step: Record | Undone
-    if rows == found.after:
-        step = record(facts, found, by="person")
-    elif (rows or base) and rows == found.rows:
-        step = Undone(found.revision, facts.database.rows, "person")
-    else:
+    steps: tuple[Record | Undone, ...] = ()
+    if found is None or not (found.invalid or _is_there(found)):
+        if (rows or base) and set(rows) == set(facts.database.rows):
+            before = facts.database.rows
+            steps = tuple(Undone(id, before, "person") for id in facts.database.interrupted)
+        elif rows:
+            steps = _finished(facts, rows)
+    if not steps:
         return Refused(state, (interrupted(facts),))
     obstacles = in_the_way(facts)
     if obstacles:
         return Refused(state, obstacles)
     remark = "there is no catalogue to compare the structure with: surefoot relies on your word"
-    return Ready(state, Plan((step,), facts.fingerprint, (remark,)))
+    known = found is not None and found.known
+    return Ready(state, Plan(steps, facts.fingerprint, () if known else (remark,)))
+
+
+def _is_there(found: InterruptedRevision) -> bool:
+    """Whether anything of it still exists, as far as a catalogue shows; an extension may stay."""
+    return any(named.place != "missing" and named.kind not in COMMON for named in found.names)
+
+
+def _finished(facts: Facts, rows: tuple[str, ...]) -> tuple[Record, ...]:
+    """Return the step that records what is half-way, with what it needs, if these rows say that."""
+    database, history = facts.database, facts.code.history
+    half_way = database.interrupted
+    before = tuple(row for row in database.rows if row is not None)
+    if history.unknown((*before, *half_way)):
+        return ()
+    if history.applied(rows) != history.applied((*before, *half_way)):
+        return ()
+    *below, last = (*not_run(history, half_way, before), *half_way)
+    revisions = history.revisions
+    along = tuple(revisions[id] for id in below)
+    return (Record(revisions[last], rows, database.rows, 0, 0, "person", along),)

@@ -8,6 +8,7 @@ import msgspec
 from surefoot.catalogue.catalogue import Catalogue, Way, conflicts, state
 from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Difference, Match
+from surefoot.model.history import History
 from surefoot.revision_source.source import Source
 from surefoot.schema.comparison import Comparison, same
 from surefoot.schema.definitions import INVALID
@@ -63,6 +64,8 @@ class InterruptedRevision(msgspec.Struct, frozen=True):
     """Objects that its source creates and that no revision leaves there."""
     invalid: tuple[SchemaFact, ...] = ()
     """Without a catalogue: invalid indexes that its source creates."""
+    not_run: tuple[str, ...] = ()
+    """Revisions that it needs, and that the version rows don't have."""
     partitioned: tuple[str, ...] = ()
     """Partitioned tables: their indexes are dropped differently."""
     way: str = ""
@@ -95,7 +98,7 @@ def interruption(
 ) -> InterruptedRevision | None:
     """Compare the facts with a revision that is half-applied above these version rows.
 
-    None if no path of the catalogue includes it.
+    None if no path of the catalogue leads from these rows to it.
     """
     history = catalogue.history
     applied = history.applied(rows)
@@ -109,18 +112,38 @@ def interruption(
         key=lambda one: (len(one.placed("otherwise")) + len(one.beside), -one.matching),
         default=None,
     )
-    if best is None or not applied.issuperset(history.below(revision)):
+    if best is None:
         return None
     return msgspec.structs.replace(
-        best, rows=rows, after=history.rows((*applied, revision)), edited=edited, known=True
+        best,
+        rows=rows,
+        after=history.rows(history.applied((*rows, revision))),
+        edited=edited,
+        not_run=not_run(history, (revision,), rows),
+        known=True,
     )
+
+
+def not_run(
+    history: History, half_way: Iterable[str], rows: Iterable[str | None]
+) -> tuple[str, ...]:
+    """Return the revisions that half-applied ones need and that the version rows don't have, in
+    their order.
+
+    They were rolled back, while a later one committed on another connection. Even if the structure
+    is that of the later one, it doesn't show that these have run.
+    """
+    known = [id for id in rows if id in history.revisions]
+    half = [id for id in half_way if id in history.revisions]
+    needed = history.applied(half) - history.applied(known) - set(half)
+    return tuple(id for id in history.in_order() or history.revisions if id in needed)
 
 
 def without_catalogue(
     facts: tuple[SchemaFact, ...],
+    history: History,
     revision: str,
     rows: tuple[str, ...],
-    after: tuple[str, ...],
     source: Source | None,
 ) -> InterruptedRevision:
     """Return what can be known without a catalogue: which indexes from the source are invalid."""
@@ -131,7 +154,9 @@ def without_catalogue(
         if fact.definition.endswith(INVALID)
         and any(s.is_about((fact.kind, fact.name)) for s in statements)
     )
-    return InterruptedRevision(revision, rows, after, source, invalid=invalid)
+    after = history.rows(history.applied((*rows, revision)))
+    below = not_run(history, (revision,), rows)
+    return InterruptedRevision(revision, rows, after, source, invalid=invalid, not_run=below)
 
 
 def _held(

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from surefoot.errors.wording import listed
 from surefoot.interrupted.interruption import ExpectedObject, InterruptedRevision
 from surefoot.preflight.path import column_type
 from surefoot.revision_source.source import Source
@@ -46,6 +47,8 @@ def remedy(found: InterruptedRevision, how: RepairMode) -> RepairSql:
     """Return how to finish the revision, or to undo it."""
     source = found.source
     refused = list(_cannot_vouch(source))
+    if found.not_run and how == "finish":
+        refused.append(f"what it needs has not run: {listed(found.not_run)}")
     refused += [
         f"{fact.kind} {fact.name} is there, which its file makes only for a while: drop it, if it "
         "is the "

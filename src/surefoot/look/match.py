@@ -332,7 +332,6 @@ class Cataloguing:
         `source` is what the revision does. With a catalogue, the structure is the one that
         `standing` saw.
         """
-        history = self._code.history
         rows = tuple(row for row in seen.rows if row)
         _, catalogue = self.read()
         if catalogue is not None and self.live:
@@ -341,8 +340,7 @@ class Cataloguing:
                 catalogue, identifier, self.live, revision, rows, source, edited=edited
             )
         facts = observe_structure(connection, seen.version_table)
-        after = history.rows((*history.applied(rows), revision))
-        return without_catalogue(facts, revision, rows, after, source)
+        return without_catalogue(facts, self._code.history, revision, rows, source)
 
     def half_way(
         self,

@@ -190,6 +190,7 @@ class Record(Step):
 
     step: Literal["record"] = "record"
     revision: str
+    below: tuple[str, ...]
     by: str
     matching: int
     replaces: tuple[str | None, ...]

@@ -10,7 +10,7 @@ from surefoot.catalogue.differences import difference_lines, revision_text
 from surefoot.catalogue.match import Match
 from surefoot.decision.facts import Facts
 from surefoot.decision.recovery import recovery
-from surefoot.decision.refusals.interrupted import interruption_lines
+from surefoot.decision.refusals.interrupted import interruption_lines, ways_on
 from surefoot.diagnosis.cause import About, Cause, Part, Wanted
 from surefoot.diagnosis.diagnose import explain, in_the_way, is_duplicate, mentioned
 from surefoot.diagnosis.names import identifier
@@ -114,7 +114,8 @@ def explained(
         signals.answered()
         return outcome
     if about is not None and cause is not None:
-        finding = _with_cause(finding, cause, _known(about, after, asked))
+        about = _known(about, after, asked)
+        finding = _with_cause(finding, cause, about)
         if cause.sqlstate == _NO_UNIQUE:
             finding = _with_accepted(finding, after)
     if triggers and finding.code == "revision-failed":
@@ -130,7 +131,7 @@ def explained(
     if events and cause is not None and finding.code in ("revision-failed", "script-failed"):
         finding = with_event_triggers(finding, events, cause.statement)
     finding = _with_structure(finding, before, after)
-    if stopped is not None and stopped.finding.code in _FROM_OUTSIDE:
+    if stopped is not None and finding.code == "revision-partly-applied":
         finding = _with_recovery(finding, stopped.finding.code, after)
     return msgspec.structs.replace(outcome, findings=(finding, *others))
 
@@ -146,8 +147,13 @@ def _with_triggers(finding: Finding, triggers: tuple[VersionTrigger, ...], after
 
 
 def _with_recovery(finding: Finding, code: ErrorCode, after: Facts) -> Finding:
-    """Say that the next start continues with a half-applied revision by itself, if so."""
-    if finding.code != "revision-partly-applied" or recovery(after) is None:
+    """Say how the half-applied revision is continued: by the next start, or by a person first."""
+    if not after.database.interrupted:
+        return finding  # the journal couldn't be written
+    if recovery(after) is None:
+        next = f"{ways_on(after)}\nThen {finding.next}"
+        return msgspec.structs.replace(finding, next=next)
+    if code not in _FROM_OUTSIDE:
         return finding
     assert after.interruption is not None
     return msgspec.structs.replace(
@@ -230,15 +236,21 @@ def _known(about: About, after: Facts, asked: Application) -> About:
 
 
 def _with_cause(finding: Finding, cause: Cause, about: About) -> Finding:
-    """Add the cause's explanation if everything was rolled back: a remaining part matters more.
+    """Add the cause's explanation. If a part of a revision stays, only one about rows: any other
+    might take what that part has made for the user's own.
 
     For a script, only what doesn't concern its own statement: a deferred constraint fails at the
     commit, which has none.
     """
     # for a cancelled statement, only the circumstances explain it
-    if finding.code not in ("revision-failed", "script-failed", *_CANCELLED):
+    partly = finding.code == "revision-partly-applied"
+    if not partly and finding.code not in ("revision-failed", "script-failed", *_CANCELLED):
         return finding
     found = explain(cause, about)
+    if partly:
+        if found.code != "data-violates-constraint":
+            return finding
+        return msgspec.structs.replace(finding, seen=(*finding.seen, *found.seen), next=found.next)
     at_commit = found.code == "data-violates-constraint" and not cause.statement
     if finding.code == "script-failed" and found.code not in _WHATEVER_IT_WAS and not at_commit:
         return finding

@@ -1,6 +1,5 @@
 """Report a run that stopped: the reason, and what became of it according to the server."""
 
-import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,6 @@ import msgspec
 import psycopg
 
 from surefoot.decision.facts import VersionTableName
-from surefoot.decision.refusals.interrupted import recording
 from surefoot.diagnosis.cause import Cause
 from surefoot.diagnosis.server import of_server, script_code
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
@@ -96,21 +94,25 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
     kept = [done.name for done in after.done]
     before = " No step was committed."
     if kept:
-        named = ", ".join(kept) if len(kept) <= 4 else f"{len(kept)} steps, the last {kept[-1]}"
-        before = f" Committed before it, and there: {named}."
+        before = f" Committed before it, and there: {_listed(kept)}."
     half_way = applied_half_way(stopped, after)
     if half_way:
+        itself, it = ("itself", "it") if len(half_way) == 1 else ("themselves", "them")
+        gone = [
+            name
+            for name, transaction in stopped.transactions.items()
+            if name not in (*kept, *half_way) and after.fates[transaction] == "aborted"
+        ]
+        database = f"{', '.join(half_way)} committed by {itself} half-way: a part of {it} may stay."
+        if gone:
+            database += f" Rolled back: {_listed(gone)}."
         return Finding(
             "revision-partly-applied",
             stopped.finding.message,
             stopped.finding.seen,
-            f"{', '.join(half_way)} committed by itself half-way: a part of it may stay. {stands}",
-            "compare the structure with that revision's file: what it did before its commit is "
-            "there, and its version row isn't. Undo that, or finish it by hand. "
-            + recording(
-                shlex.join(half_way), shlex.join(str(row) for row in after.rows if row) or "base"
-            )
-            + "\nthen start again",
+            f"{database} {stands}",
+            # what is there of it, and what can be done about it, takes another look
+            stopped.finding.next,
         )
     transaction = stopped.transactions.get(stopped.step)
     if transaction is None:
@@ -131,6 +133,10 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
         f"Unknown: transaction {transaction} has not ended. {stands}",
         "look at the session in pg_stat_activity; then start again",
     )
+
+
+def _listed(steps: list[str]) -> str:
+    return ", ".join(steps) if len(steps) <= 4 else f"{len(steps)} steps, the last {steps[-1]}"
 
 
 def _committed_all_the_same(stopped: Stopped, stands: str) -> Finding:

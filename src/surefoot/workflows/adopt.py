@@ -23,8 +23,9 @@ def adoption(workspace: Workspace, asked: Application, request: Request) -> Job:
     """
     named, how = request.revisions, request.how
     base = named == ("base",) and "base" not in asked.history.revisions
-    rows = () if base else _rows(asked, named)
-    options = AdoptOptions(rows, request.accept, request.verb == "repair", base, how)
+    ids = () if base else _ids(asked, named)
+    rows = asked.history.rows(asked.history.applied(ids))
+    options = AdoptOptions(rows, request.accept, request.verb == "repair", base, how, ids)
 
     def look() -> Looked:
         with workspace.look_session() as looking:
@@ -47,8 +48,8 @@ def _seen_after(outcome: Outcome, look: Callable[[], Looked]) -> Outcome:
     return msgspec.structs.replace(outcome, state=seen.decision.state, rows=rows)
 
 
-def _rows(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the version rows for the named revisions.
+def _ids(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids of the named revisions.
 
     Raises SurefootError `revision-not-found`.
     """
@@ -57,4 +58,4 @@ def _rows(asked: Application, named: tuple[str, ...]) -> tuple[str, ...]:
     for word in named:
         heads = word in ("head", "heads")
         found += history.heads if heads else (one_revision(history, word),)
-    return history.rows(history.applied(found))
+    return tuple(found)

@@ -8,10 +8,11 @@ from surefoot.decision.recovery import drop_index, obstacles
 from surefoot.decision.refusals.version_rows import holds, stands
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
-from surefoot.interrupted.interruption import InterruptedRevision, ObjectStatus
+from surefoot.interrupted.interruption import InterruptedRevision, ObjectStatus, not_run
 from surefoot.interrupted.repair_sql import HOWS, remedy
 
 _SHOWN, _WIDTH = 8, 80
+_NAMED = 6  # revisions in one command
 
 _PLACES: tuple[tuple[ObjectStatus, str], ...] = (
     ("there", "there"),
@@ -23,10 +24,12 @@ _PLACES: tuple[tuple[ObjectStatus, str], ...] = (
 
 def interrupted(facts: Facts) -> Finding:
     """A revision committed in the middle, and completing it takes a person."""
-    revisions = ", ".join(facts.database.interrupted)
+    revisions = facts.database.interrupted
+    one = len(revisions) == 1
     found = facts.interruption
     seen = [
-        "surefoot's journal says so: it committed in the middle, and did not complete",
+        f"surefoot's journal says so: {'it' if one else 'they'} committed in the middle, and did "
+        "not complete",
         holds(facts),
         *stands(facts),
     ]
@@ -38,37 +41,51 @@ def interrupted(facts: Facts) -> Finding:
     seen += [f"surefoot does not continue by itself: {why}" for why in obstacles(facts)]
     return Finding(
         "interrupted-revision",
-        f"Revision {revisions} was only partly applied by an earlier run.",
+        f"Revision{'' if one else 's'} {', '.join(revisions)} {'was' if one else 'were'} only "
+        "partly applied by an earlier run.",
         tuple(seen),
-        next=_next(facts),
+        next=ways_on(facts),
     )
 
 
-def _next(facts: Facts) -> str:
-    """Return the next step."""
-    revisions = shlex.join(facts.database.interrupted)
-    before = shlex.join(str(row) for row in facts.database.rows) or "base"
+def ways_on(facts: Facts) -> str:
+    """Return how a person finishes or undoes it, and records that."""
+    database, history = facts.database, facts.code.history
+    if history.unknown(database.rows):  # no command of this code's can name them
+        elsewhere = history.unknown((*database.rows, *database.interrupted))
+        return f"start the release that has {', '.join(elsewhere)}: it can finish or undo this"
     found = facts.interruption
-    invalid = found.invalid if found else ()
-    drops = [f"{drop_index(fact.name)};" for fact in invalid]
-    record = recording(revisions, before)
     shown = commands(found) if found is not None and found.known else ""
     if shown:
-        return f"{shown}\nOr do it by hand. {record}"
+        return f"{shown}\nOr do it by hand. {recording(facts)}"
+    drops = [f"{drop_index(fact.name)};" for fact in found.invalid] if found else []
     first = to_type("drop the invalid index", *drops) + "\n" if drops else ""
     return (
         f"{first}compare the structure and the data with the revision's file; finish or undo the "
-        f"revision by hand. {record}"
+        f"revision by hand. {recording(facts)}"
     )
 
 
-def recording(revisions: str, before: str) -> str:
-    """Return how to record a revision that a person has finished or undone."""
-    return to_type(
-        "If it is then finished, record that",
-        f"surefoot repair {revisions}",
-        then=to_type("If it is undone", f"surefoot repair {before}"),
-    )
+def recording(facts: Facts) -> str:
+    """Return how to record that a person has finished or undone what is half-way.
+
+    It is finished only with everything that it needs, so each of these is named, too.
+    """
+    database, history = facts.database, facts.code.history
+    before = shlex.join(("surefoot", "repair", *(map(str, database.rows or ("base",)))))
+    undone = "If it is undone, record that"
+    if elsewhere := history.unknown(database.interrupted):
+        otherwise = f"To finish it, start the release that has {', '.join(elsewhere)}"
+        return to_type(undone, before, then=otherwise)
+    below = not_run(history, database.interrupted, database.rows)
+    finished = shlex.join(("surefoot", "repair", *below, *database.interrupted))
+    if not below:
+        undone = to_type("If it is undone", before)
+        return to_type("If it is then finished, record that", finished, then=undone)
+    if len(below) > _NAMED:
+        return to_type(f"{undone} (what it needs must run first)", before)
+    first = f"If it is finished, and {', '.join(below)} before it, record that"
+    return to_type(undone, before, then=to_type(first, finished))
 
 
 def commands(found: InterruptedRevision) -> str:

@@ -30,13 +30,14 @@ def lines(step: Record) -> list[str]:
     """Return the revision, and why nothing of it is missing."""
     match step.by:
         case "person":
-            why = "it is finished, on your word"
+            why = f"{'they are' if step.below else 'it is'} finished, on your word"
         case "finish":
             why = "then all of it is there"
         case _:
             made = count(step.made, "name")
             why = f"it only changes the structure, and all of it is there ({made})"
-    return [f"record revision {step.revision.id}: {why}"]
+    named = ", ".join(one.id for one in (*step.below, step.revision))
+    return [f"record revision{'s' if step.below else ''} {named}: {why}"]
 
 
 def as_json(step: Record) -> "answers.Record":
@@ -45,6 +46,7 @@ def as_json(step: Record) -> "answers.Record":
 
     return answers.Record(
         revision=step.revision.id,
+        below=tuple(one.id for one in step.below),
         by=step.by,
         matching=step.matching,
         replaces=step.before,
@@ -61,4 +63,5 @@ def _record(step: Record, connection: psycopg.Connection[Any], run: Run) -> None
     write_version_rows(connection, version_table, schema, step.rows)
     evidence = {"by": step.by, "matching": step.matching, "made": step.made, "before": before}
     encoded = msgspec.json.encode(evidence).decode()
-    run.journal.record(executor(connection), step.revision, encoded)
+    for revision in (*step.below, step.revision):
+        run.journal.record(executor(connection), revision, encoded)
