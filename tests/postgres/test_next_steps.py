@@ -658,7 +658,7 @@ def test_a_new_value_that_the_next_revision_uses(
     application.revision("r5", "r4", "create table last (i int)")
     done = up(application, database, database.url(driver))
     assert done.code == 0, done.err
-    assert "with a commit between the two" in " ".join(done.err.split())
+    assert "with a commit before this revision" in " ".join(done.err.split())
     assert database.query("select k::text from t") == [("b",)]
     together = database.query(
         "select count(distinct xmin::text) from surefoot.journal where step = 'revision'"
@@ -674,10 +674,12 @@ def test_a_new_value_that_the_same_revision_uses(
     application.revision("r1", None, "create type kind as enum ('a')", "create table t (k kind)")
     application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
     word = "if not exists " if passes_over else ""
+    application.revision("r2", "r1", "create table between (i int)")
     application.revision(
-        "r2", "r1", f"alter type kind add value {word}'b'", "insert into t values ('b')"
+        "r3", "r2", f"alter type kind add value {word}'b'", "insert into t values ('b')"
     )
     failed = up(application, database)
+    assert "earlier revision" not in " ".join(failed.err.split())
     assert (failed.code, failed.error) == (5, "revision-failed"), failed.err
     assert "autocommit_block" in failed.json["findings"][0]["next"]
     if passes_over:

@@ -212,8 +212,8 @@ class Upgrading:
         self._cuts |= {failed.revision.id}
         self._apart = self._apart or running.uncut
         self._progress.notice(
-            f"{failed.revision.id} uses an enum value that an earlier revision adds; PostgreSQL "
-            "allows that only after a commit: trying again, with a commit between the two"
+            f"{failed.revision.id} uses an enum value before it is committed, which PostgreSQL "
+            "doesn't allow: trying again, with a commit before this revision"
         )
 
     def _without_version_table(
