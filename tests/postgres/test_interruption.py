@@ -23,7 +23,7 @@ from tests.support.interruption import (
     rows,
     text,
 )
-from tests.support.next_steps import run_next, steps_of
+from tests.support.next_steps import next_of, run_next, steps_of
 from tests.support.project import Application
 from tests.support.refusals import seen, with_catalogue
 
@@ -181,6 +181,24 @@ def test_a_backfill_that_does_not_say_so_is_for_a_person(
         told
     )
     assert rows(database) == ["r1"]
+
+
+def test_rows_that_the_index_does_not_allow(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The next start drops the invalid index by itself: what is left to do concerns the rows."""
+    project(application, TWO.format(exists=""))
+    with_catalogue(application, server)
+    at_r1(application, database)
+    database.execute("update people set u = 7 where id < 3")
+    failed = application.run("up", "--json", url=database.url())
+    assert (failed.code, failed.error) == (6, "revision-partly-applied"), failed.err
+    assert "surefoot repair" not in next_of(failed)
+    assert run_next(next_of(failed), database, application).rows == [[(7, 3)]]
+    database.execute("update people set u = id")
+    result = application.run("up", "--json", url=database.url())
+    assert result.code == 0, result.err
+    assert indexes(database) == {"people_pkey": True, "people_n": True, "people_u": True}
 
 
 NOT_GONE_ON_WITH = {

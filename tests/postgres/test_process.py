@@ -10,6 +10,7 @@ import pytest
 
 from tests import starts
 from tests.support.database import Database
+from tests.support.next_steps import next_of, steps_of
 from tests.support.project import ASYNC_ENV, SYNC_ENV, Application, Result, Running
 
 FIRST = "config = context.config\n"
@@ -74,6 +75,7 @@ def test_a_revision_ends_the_process_after_a_commit(
     application.revision("r4", "r3", body=half)
     result = up(application, database)
     assert (result.code, result.error) == (6, "revision-partly-applied"), result.err
+    assert steps_of(next_of(result)).commands == ("surefoot status",)
     application.revision("r4", "r3", "create table whole ()")
 
 

@@ -113,6 +113,9 @@ def explained(
     except KeyboardInterrupt:
         signals.answered()
         return outcome
+    partly = finding.code == "revision-partly-applied" and bool(after.database.interrupted)
+    if partly and stopped is not None:
+        finding = msgspec.structs.replace(finding, next=stopped.finding.next)
     if about is not None and cause is not None:
         about = _known(about, after, asked)
         finding = _with_cause(finding, cause, about)
@@ -131,7 +134,7 @@ def explained(
     if events and cause is not None and finding.code in ("revision-failed", "script-failed"):
         finding = with_event_triggers(finding, events, cause.statement)
     finding = _with_structure(finding, before, after)
-    if stopped is not None and finding.code == "revision-partly-applied":
+    if partly and stopped is not None:
         finding = _with_recovery(finding, stopped.finding.code, after)
     return msgspec.structs.replace(outcome, findings=(finding, *others))
 
@@ -148,8 +151,6 @@ def _with_triggers(finding: Finding, triggers: tuple[VersionTrigger, ...], after
 
 def _with_recovery(finding: Finding, code: ErrorCode, after: Facts) -> Finding:
     """Say how the half-applied revision is continued: by the next start, or by a person first."""
-    if not after.database.interrupted:
-        return finding  # the journal couldn't be written
     if recovery(after) is None:
         next = f"{ways_on(after)}\nThen {finding.next}"
         return msgspec.structs.replace(finding, next=next)

@@ -111,8 +111,12 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
             stopped.finding.message,
             stopped.finding.seen,
             f"{database} {stands}",
-            # what is there of it, and what can be done about it, takes another look
-            stopped.finding.next,
+            # another look can say more
+            to_type(
+                "see how much of it there is, and how it is continued",
+                "surefoot status",
+                then=f"Then {stopped.finding.next}",
+            ),
         )
     transaction = stopped.transactions.get(stopped.step)
     if transaction is None:
