@@ -117,7 +117,7 @@ def _executing(
 
     def executing(**_: Any) -> None:
         number = one.done
-        if number:  # this run may be cut off, too, before it does more
+        if midway:  # also if it is cut off before its first statement is done
             running.progress(context, number)
         was = search_path(context.connection)
         if one.reversal.search_path not in ("", was):

@@ -15,6 +15,7 @@ from surefoot.decision.decide import (
     without_required_catalogue,
 )
 from surefoot.decision.facts import Facts
+from surefoot.decision.half_way import rows_below
 from surefoot.decision.plan import Adopt, Plan
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.promise import put_below
@@ -65,38 +66,51 @@ _TO_REPAIR = frozenset(
 _IN_ORDER = frozenset((State.AT_HEAD, State.BEHIND))
 
 
-def decide_adoption(facts: Facts, options: AdoptOptions) -> Decision:
-    """Decide what to record, or why not."""
-    return without_required_catalogue(facts) or _decided(facts, options)
+def decide_adoption(
+    facts: Facts, options: AdoptOptions, not_undone: tuple[Difference, ...] = ()
+) -> Decision:
+    """Decide what to record, or why not.
+
+    `not_undone`: how the structure differs from the one below a downgrade that was left half-way,
+    if that revision isn't the code's, whose catalogue doesn't know what it makes.
+    """
+    return without_required_catalogue(facts) or _decided(facts, options, not_undone)
 
 
-def _decided(facts: Facts, options: AdoptOptions) -> Decision:
+def _decided(facts: Facts, options: AdoptOptions, not_undone: tuple[Difference, ...]) -> Decision:
     state, standing = classify(facts), facts.standing
     if state is State.EMPTY:
         # a revision that was undone by hand may have been complete
         return (
             NothingToDo(state) if options.repair and options.base else Refused(state, (_empty(),))
         )
+    if facts.database.half_way and not _settles(facts, options):
+        return Refused(State.INTERRUPTED, (REFUSALS[State.INTERRUPTED](facts),))
     if options.how is not None:
         return decide_repair(facts, options.how)
     if state is State.INTERRUPTED:
         if _not_named(facts, options):
             return Refused(state, (REFUSALS[state](facts),))
-        if options.repair and (standing is None or options.base):
+        base = options.base and not facts.database.reversing
+        if options.repair and (standing is None or base):
             return trust_operator(facts, options.rows, base=options.base)
     if standing is None:
         return _without_catalogue(facts, options, state)
     judged = judge(facts)
-    if any(one.certain and one.judgement == "newer" for one in judged):
+    newer = any(one.certain and one.judgement == "newer" for one in judged)
+    undone = _is_undone(facts, options)
+    if undone and not_undone:
+        stand = Match(options.rows, "", 0, not_undone)
+        return Refused(state, (_different(facts, stand),))
+    if newer and not undone:
         # it has run here, and the newer image would run it again
         if state is State.AHEAD_COMPATIBLE and not options.rows:
             return NothingToDo(state, ahead_remarks(facts))
         return Refused(state, (ahead_of_code(facts),))
     if others_rows(facts):  # whatever a person names: the row is another application's
         return Refused(state, (REFUSALS[state](facts),))
-    if not options.rows:
-        if state is State.INTERRUPTED:
-            return Refused(state, (REFUSALS[state](facts),))
+    half_way = facts.database.half_way
+    if not options.rows and not half_way:
         if state is State.AHEAD_COMPATIBLE:
             return NothingToDo(state, ahead_remarks(facts))
         if options.repair and state in _IN_ORDER:
@@ -106,7 +120,7 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
         if state is State.AHEAD or (state in _TO_REPAIR and not options.repair):
             return Refused(state, (REFUSALS[state](facts),))
     stand, by = standing.asked, "person"
-    if not options.rows:
+    if not options.rows and not half_way:
         recorded = standing.recorded
         if state in _IN_ORDER and recorded is not None and not recorded.differences:
             return NothingToDo(state)
@@ -122,7 +136,7 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
     if mend and views_on_column(facts):
         return Refused(state, (corrupted(facts),))
     own = _own_to_accept(facts)
-    said = stand.rows == rows and state is not State.INTERRUPTED
+    said = stand.rows == rows and not half_way
     if said and not (stand.differences or mend or own or put_below(facts)):
         return NothingToDo(state)
     if stand.differences and standing.foreign:
@@ -136,8 +150,45 @@ def _decided(facts: Facts, options: AdoptOptions) -> Decision:
         by = "person"
     accepted = (*standing.accepted, *own)
     step = Adopt(stand, by, rows, standing.own_objects, accepted, width_of(facts) if mend else 0)
-    remarks = (*_against_the_journal(facts, stand), *_never_seen(facts, stand))
+    remarks = (
+        *_settled(facts, stand),
+        *_against_the_journal(facts, stand),
+        *_never_seen(facts, stand),
+    )
     return Ready(state, Plan((step,), facts.fingerprint, remarks))
+
+
+def _settles(facts: Facts, options: AdoptOptions) -> bool:
+    """Whether a person says what became of the revisions that were left half-way.
+
+    Nothing else may be recorded over them. If another image's revision, or a downgrade, is among
+    them, only `surefoot repair` says so, with the version rows as they are or as they would be.
+    """
+    database, history = facts.database, facts.code.history
+    named = bool(options.rows) or (options.repair and options.base)
+    if not database.reversing and history.revisions.keys() >= set(database.interrupted):
+        return named or options.how is not None
+    settled = (set(database.rows), set(rows_below(database, history)))
+    return named and options.repair and set(options.rows) in settled
+
+
+def _is_undone(facts: Facts, options: AdoptOptions) -> bool:
+    """Whether a person says that a downgrade that was left half-way is finished."""
+    database = facts.database
+    if not database.reversing:
+        return False
+    return set(options.rows) == set(rows_below(database, facts.code.history))
+
+
+def _settled(facts: Facts, stand: Match) -> tuple[str, ...]:
+    """Say what a person's word makes of downgrades, and of other images' revisions."""
+    applied, known = facts.code.history.applied(stand.rows), facts.code.history.revisions
+    return tuple(
+        f"{one.id} was left half-way; on your word, it then counts as "
+        f"{'applied' if one.id in applied else 'undone'}"
+        for one in facts.database.half_way
+        if one.direction == "down" or one.id not in known
+    )
 
 
 def _without_catalogue(facts: Facts, options: AdoptOptions, state: State) -> Decision:

@@ -56,6 +56,8 @@ def _decided(facts: Facts, remains: Remains, *, trust_journal: bool) -> Decision
         if state in REFUSALS:
             return Refused(state, (REFUSALS[state](facts),))
         return Refused(state, (_no_row(),))
+    if facts.database.half_way:  # what is there of it is in use, not left over
+        return Refused(State.INTERRUPTED, (REFUSALS[State.INTERRUPTED](facts),))
     if not remains.known:
         return Refused(state, (_no_catalogue(facts),))
     stays = tuple(
@@ -88,7 +90,7 @@ def _only_left(facts: Facts, state: State, remains: Remains) -> bool:
     """
     standing = facts.standing
     recorded = standing.recorded if standing else None
-    if state is not State.CONTRADICTED or recorded is None or facts.database.reversing:
+    if state is not State.CONTRADICTED or recorded is None:
         return False
     if standing is not None and histories_among(standing.own):
         return False

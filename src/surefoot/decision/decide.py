@@ -65,8 +65,7 @@ def classify(facts: Facts) -> State:
     # must be there; harmless differences are reported.
     if standing is None:
         # the last look saw another structure, and it can't be seen whether that was corrected
-        doubtful = facts.database.mark == "unreached" or bool(facts.database.reversing)
-        unmended = doubtful and facts.catalogue is not None
+        unmended = facts.database.mark == "unreached" and facts.catalogue is not None
         return State.CONTRADICTED if unmended else _by_rows(at_head=at_head)
     if standing.recorded is None and (standing.exact or standing.remade):
         return State.CONTRADICTED  # no path in the catalogue leads there, and one leads elsewhere
@@ -78,14 +77,18 @@ def classify(facts: Facts) -> State:
 
 
 def _is_interrupted(facts: Facts) -> bool:
-    """Whether a revision was left half-way, and no later record says what is true."""
-    database, history = facts.database, facts.code.history
-    if database.standby or not database.interrupted or not (database.rows or database.objects):
+    """Whether a revision or a downgrade was left half-way, and no later record says what is true.
+
+    Of a downgrade also on a standby, and whatever the structure shows: it may have changed rows.
+    """
+    database = facts.database
+    if not (database.rows or database.objects):
         return False
-    if _is_a_newer_release_s(facts):
+    if database.reversing:
+        return True
+    if database.standby or not database.interrupted:
         return False
-    ran = history.applied(row for row in database.rows if row in history.revisions)
-    return not ran.issuperset(database.interrupted)
+    return not _is_a_newer_release_s(facts)
 
 
 def _is_a_newer_release_s(facts: Facts) -> bool:
@@ -130,8 +133,6 @@ def _unknown_state(facts: Facts) -> State:
         return State.UNKNOWN_REVISION
     from surefoot.decision.newer_database import ahead
 
-    if facts.database.reversing:
-        return State.AHEAD  # a part of it may be missing
     can_run = ahead(facts).can_run and facts.code.ahead == "run-if-compatible"
     return State.AHEAD_COMPATIBLE if can_run else State.AHEAD
 

@@ -16,6 +16,7 @@ from surefoot.decision.decide import (
 from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Downgrade, Plan
+from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.downgrade import (
     another_first,
     command_to,
@@ -133,9 +134,11 @@ def _decided(
     trust_journal: bool,
 ) -> Decision:
     state, database = classify(facts), facts.database
-    cut_off = bool(database.reversing)
-    if state not in _MAY_GO and not (cut_off and state is State.CONTRADICTED):
+    cut_off = state is State.INTERRUPTED and bool(database.reversing)
+    if state not in _MAY_GO and not cut_off:
         return Refused(state, (not_from_here(facts, state),))
+    if database.interrupted:  # a newer release's, too: what is below it stays until that is settled
+        return Refused(State.INTERRUPTED, (REFUSALS[State.INTERRUPTED](facts),))
     if assessment.unknown:
         return Refused(state, (unknown_rows(facts, assessment),))
     begun = [id for id in database.reversing if all(r.id != id for r in assessment.reversals)]
@@ -145,13 +148,13 @@ def _decided(
         return NothingToDo(state)
     if assessment.autocommit:
         return Refused(state, (in_autocommit(),))
+    if assessment.undo is None:
+        return Refused(state, (cut_off_somewhere(facts),))
     no_way = blocked(assessment.reversals, assessment.own)
     if no_way:
         return Refused(state, (no_way_back(facts, assessment, no_way),))
     if assessment.differences:
         return Refused(state, (differs(facts, assessment),))
-    if assessment.undo is None:
-        return Refused(state, (cut_off_somewhere(facts),))
     obstacles = in_the_way(facts) + preflight_findings(facts, Intent.ACT)
     if obstacles:
         return Refused(state, obstacles)

@@ -190,6 +190,19 @@ class Mark(msgspec.Struct, frozen=True):
     evidence: Evidence | None = None
 
 
+class HalfWay(msgspec.Struct, frozen=True):
+    """A revision that has committed a part of itself, or of its downgrade, and not ended.
+
+    `sha256` is the hash of the file that was run, `done` how many of the downgrade's recorded
+    statements are done; None where the journal doesn't say so: a downgrade() of a file ran then.
+    """
+
+    id: str
+    direction: Literal["up", "down"]
+    sha256: str | None = None
+    done: int | None = None
+
+
 class DatabaseState(msgspec.Struct, frozen=True):
     """The database as one snapshot saw it: server, version table, journal, and other contents."""
 
@@ -256,14 +269,8 @@ class DatabaseState(msgspec.Struct, frozen=True):
     """Differences from the structure that a person has accepted."""
     journaled: tuple[Journaled, ...] = ()
     """What has run, in order."""
-    interrupted: tuple[str, ...] = ()
-    """Revisions that the last run left half-way, or that it is running now."""
-    interrupted_sha256: str | None = None
-    """The hash of the file that was run, if the journal has it."""
-    reversing: tuple[str, ...] = ()
-    """Revisions whose downgrade the last run did not finish."""
-    reversed_so_far: int = 0
-    """How many statements of that downgrade are done."""
+    half_way: tuple[HalfWay, ...] = ()
+    """Revisions that a run left half-way, or that it is running now."""
     places: dict[str, tuple[str, ...]] = {}
     """If a version row isn't the code's: the revisions that the journal can undo, each with what it
     needs.
@@ -288,6 +295,22 @@ class DatabaseState(msgspec.Struct, frozen=True):
     def examples(self) -> tuple[str, ...]:
         """The first few of them."""
         return tuple(name for one in self.contents for name in one.examples)[:5]
+
+    @property
+    def interrupted(self) -> tuple[str, ...]:
+        """Revisions whose upgrade was left half-way."""
+        return tuple(one.id for one in self.half_way if one.direction == "up")
+
+    @property
+    def reversing(self) -> tuple[str, ...]:
+        """Revisions whose downgrade was left half-way."""
+        return tuple(one.id for one in self.half_way if one.direction == "down")
+
+    @property
+    def reversed_so_far(self) -> int | None:
+        """How many statements of these downgrades are done; None if one doesn't say."""
+        known = [one.done for one in self.half_way if one.direction == "down"]
+        return None if None in known else sum(one or 0 for one in known)
 
     @property
     def begun_elsewhere(self) -> bool:

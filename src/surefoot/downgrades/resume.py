@@ -4,7 +4,7 @@ import re
 from collections.abc import Container, Iterable, Mapping
 
 from surefoot.catalogue.catalogue import DownStatement
-from surefoot.downgrades.path import DowngradeStep, not_back, unlike
+from surefoot.downgrades.path import DowngradeStep
 from surefoot.downgrades.recipe import DowngradeRecipe
 from surefoot.revision_source.statement import structural
 from surefoot.schema.ddl import dropped
@@ -32,24 +32,24 @@ def prepared(
     own: Container[str],
     live: Mapping[Key, str],
     reversing: Container[str],
-    done: int,
+    done: int | None,
 ) -> tuple[DowngradeStep, ...] | None:
-    """Return how each is undone; None if one was cut off at an unknown place."""
+    """Return how each is undone; None if one was cut off at an unknown place.
+
+    Only recorded statements say how many of them are `done`. A downgrade() that was cut off (None)
+    never runs again by itself: the structure doesn't show the rows that it may have changed.
+    """
     found: list[DowngradeStep] = []
     for one in undo:
         if one.id not in reversing:
             found.append(DowngradeStep(one, one.statements if by_statements(one, own) else None))
-        elif by_statements(one, own):
-            rest = resumed(one, done, live)
-            if rest is None:
-                return None
-            found.append(DowngradeStep(one, *rest))
-        elif not unlike((one,), live):
-            found.append(DowngradeStep(one))
-        elif not not_back(one, live, live):
-            found.append(DowngradeStep(one, ()))  # only its row is left
-        else:
+            continue
+        if done is None or not by_statements(one, own):
             return None
+        rest = resumed(one, done, live)
+        if rest is None:
+            return None
+        found.append(DowngradeStep(one, *rest))
     return tuple(found)
 
 

@@ -28,6 +28,7 @@ from surefoot.decision.trust import Owned, distrust, owned
 from surefoot.decision.version_rows import LEAST_WIDTH, needs_type
 from surefoot.errors import SurefootError
 from surefoot.errors.steps import to_type
+from surefoot.look.half_way import StepRow, left_half_way
 from surefoot.postgres.look import Look, looking, looking_within
 from surefoot.quick import ENDED_WELL
 from surefoot.sql import VERSION_ROWS, ask_owners, ids_of, named_in, query
@@ -268,9 +269,6 @@ class _Mark(msgspec.Struct):
     id: int
     step: str
     name: str
-    hash: str | None
-    pid: int | None
-    direction: str
     run: str
     evidence: str | None
     transaction: str
@@ -337,9 +335,6 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
     (last,) = (rows_of("last_revision", _Last) if not found.rows else ()) or (None,)
     (step,) = rows_of("last_step", _Step)
     seeds = {seed.name: seed.hash for seed in rows_of("seeds", _Seed)}
-    begun = mark if mark is not None and mark.step == "begun" else None
-    half_way = begun if begun is not None and begun.direction == "up" else None
-    reversing = begun if begun is not None and begun.direction == "down" else None
     return msgspec.structs.replace(
         found,
         # where everything was dropped, nothing that is remembered is there
@@ -349,10 +344,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
         last_step=step.id,
         # where others may write it, a row is no proof that surefoot has looked
         marks=() if found.journal_writers else _ends_of_runs(marks),
-        interrupted=_begun_by(half_way) if half_way is not None else (),
-        interrupted_sha256=half_way.hash if half_way is not None else None,
-        reversing=_begun_by(reversing) if reversing is not None else (),
-        reversed_so_far=_number(reversing.evidence) if reversing is not None else 0,
+        half_way=left_half_way(rows_of("half_way", StepRow)),
         journaled=tuple(
             Journaled(ran.id, ids_of(ran.parents), ran.release, ran.floor, ran.hash)
             for ran in rows_of("journaled", _Ran)
@@ -364,13 +356,6 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
 
 def _last_text(last: _Last) -> str:
     return f"{', '.join(named_in(last.step, last.name))}, of {last.day}"
-
-
-def _begun_by(mark: _Mark) -> tuple[str, ...]:
-    """The revisions that a row `begun` names: one if its own session wrote it (begin_revision.sql);
-    otherwise all that failed outside their transaction.
-    """
-    return (mark.name,) if mark.pid is not None else ids_of(mark.name)
 
 
 class _Writer(msgspec.Struct):
@@ -394,10 +379,6 @@ def _end_of_run(mark: _Mark) -> Mark:
             if msgspec.json.decode(mark.evidence, type=_Writer).transaction == mark.transaction:
                 evidence = msgspec.json.decode(mark.evidence, type=Evidence)
     return Mark(mark.run, mark.at, ids_of(mark.name), evidence)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdecimal() else 0
 
 
 class _Adoption(msgspec.Struct):

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from surefoot.catalogue.catalogue import Catalogue, DownStatement
+from surefoot.catalogue.match import Difference
 from surefoot.decision.downgrade import aim
 from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost
 from surefoot.decision.facts import Facts
@@ -15,6 +16,7 @@ from surefoot.downgrades.data_loss import StandingObjects, standing
 from surefoot.downgrades.path import (
     DowngradeStep,
     inverse,
+    not_back,
     reversals,
     to_undo,
     unlike,
@@ -92,6 +94,24 @@ def observe_retreat(
     losses = standing(found, live, _rest(assessment.undo, seen.reversing))
     lost = count_losses(connection, losses, seen.version_table.role)
     return msgspec.structs.replace(facts, preflight=in_its_way), assessment, lost
+
+
+def observe_not_undone(connection: psycopg.Connection[Any], facts: Facts) -> tuple[Difference, ...]:
+    """Return how the structure differs from the one below downgrades that were left half-way, of
+    revisions that the code doesn't have.
+
+    By the journal's recipes: this code's catalogue takes what they make for the user's own.
+    """
+    seen = facts.database
+    unknown = [id for id in seen.reversing if id not in facts.code.history.revisions]
+    if not unknown:
+        return ()
+    kept = observe_ways_back(connection, seen)
+    live: dict[Key, str] = {
+        (fact.kind, fact.name): fact.definition
+        for fact in observe_structure(connection, seen.version_table)
+    }
+    return tuple(d for id in unknown if id in kept for d in not_back(kept[id], live, live))
 
 
 def way_of(facts: Facts, catalogue: Catalogue | None) -> str:

@@ -13,6 +13,7 @@ import psycopg
 from surefoot.catalogue.match import Difference, Identification
 from surefoot.decision.decide import classify
 from surefoot.decision.facts import Code, DatabaseState, Facts, VersionTableName
+from surefoot.decision.half_way import still_half_way
 from surefoot.decision.ownership import Ownership, is_elsewhere, is_others, set_aside
 from surefoot.decision.recovery import recovery
 from surefoot.errors import SurefootError
@@ -155,9 +156,10 @@ class Application:
         If surefoot can continue it: also what is pending then, and what is in the way of that.
         """
         revisions, seen = self._code.history.revisions, facts.database
-        if len(seen.interrupted) != 1 or seen.interrupted[0] not in revisions:
+        if len(seen.half_way) != 1 or seen.reversing or seen.half_way[0].id not in revisions:
             return facts
-        revision = revisions[seen.interrupted[0]]
+        (mark,) = seen.half_way
+        revision = revisions[mark.id]
         known = {row for row in seen.rows if row is not None}
         if not known <= revisions.keys():
             return facts
@@ -166,7 +168,7 @@ class Application:
             seen,
             revision.id,
             self.environment.source(revision.id),
-            edited=seen.interrupted_sha256 not in (None, revision.sha256),
+            edited=mark.sha256 not in (None, revision.sha256),
         )
         facts = msgspec.structs.replace(facts, interruption=found)
         self._accepted = seen.accepted
@@ -327,6 +329,8 @@ class Application:
             # the seal is taken before the structure is read: DDL in between invalidates it
             database = observe_database(connection, self.version_table, sealed=True)
             came = self._changed_by_loading(database)
+            half_way = still_half_way(database, self._code.history)
+            database = msgspec.structs.replace(database, half_way=half_way)
             database = self._with_owners(self._with_places(connection, database))
             # as long as no surefoot has begun: existing objects were made by something else
             untouched = not database.rows and database.mark == self._mark_before

@@ -126,7 +126,7 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.INTERRUPTED: StateRow(
-        "the journal says that the last run left a revision half-way",
+        "the journal says that a run left a revision, or a downgrade, half-way",
         "exit 3 if up can continue, otherwise exit 4",
         "the recovery (record it, drop its invalid indexes, run it again), then as if behind; or "
         "the refusal",

@@ -118,9 +118,9 @@ def found_text(facts: Facts, state: State) -> str:
         ):
             return f"{count(facts.database.objects, 'object')} and no version row"
         case State.INTERRUPTED:
-            return (
-                f"at {rows or 'no revision'}, and {', '.join(facts.database.interrupted)} half-way"
-            )
+            up, down = facts.database.interrupted, facts.database.reversing
+            what = ", ".join(up) or f"undoing {', '.join(down)}"
+            return f"at {rows or 'no revision'}, and {what} half-way"
         case State.UNKNOWN_REVISION:
             return f"at {rows}, which this code does not know"
         case State.AHEAD | State.AHEAD_COMPATIBLE:

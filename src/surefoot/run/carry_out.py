@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import psycopg
 
-from surefoot.decision.plan import Plan
+from surefoot.decision.plan import Downgrade, Plan
 from surefoot.errors import SurefootError
 from surefoot.look.database import observe_database
 from surefoot.model.outcome import Outcome
 from surefoot.run.connection_loss import whose_loss
 from surefoot.run.context import Run
 from surefoot.run.failure_report import Stopped, account, interrupted
-from surefoot.run.journal import executor
+from surefoot.run.journal import Direction, executor
 from surefoot.run.steps import handler
 from surefoot.run.verify import Aftermath, look_after
 from surefoot.system import signals, supervisor
@@ -54,15 +54,16 @@ def carry_out(plan: Plan, run: Run) -> Outcome:
     after, lost = _look(run, stopped)
     if stopped is not None and after is not None:
         stopped = whose_loss(stopped, failed, run.seen.server, after, run.lock)
+    undoing = next((step for step in plan.steps if isinstance(step, Downgrade)), None)
     outcome = Outcome(
         state=None,
         rows=None if after is None else tuple(str(row) for row in after.rows),
         done=() if after is None else after.done,
-        findings=account(stopped, after, lost, run.seen.version_table),
+        findings=account(stopped, after, lost, table, undoing and (undoing, run.before)),
         seconds=time.monotonic() - started,
     )
     if stopped is not None and after is not None and stopped.left:
-        _remember(run, stopped, after)
+        _remember(run, stopped, after, "up" if undoing is None else "down")
     if not outcome.findings or after is None:
         return outcome
     from surefoot.run.diagnose import explained
@@ -70,7 +71,7 @@ def carry_out(plan: Plan, run: Run) -> Outcome:
     return explained(outcome, stopped, run.before, run.env, run.connect)
 
 
-def _remember(run: Run, stopped: Stopped, after: Aftermath) -> None:
+def _remember(run: Run, stopped: Stopped, after: Aftermath, direction: Direction) -> None:
     """A revision that left its transaction left its mark, too: later runs must know."""
     done = {step.name for step in after.done}
     lost = [
@@ -84,7 +85,7 @@ def _remember(run: Run, stopped: Stopped, after: Aftermath) -> None:
         with run.connect() as connection:
             run.journal.found(observe_database(connection, run.seen.version_table))
             with connection.transaction():
-                run.journal.left(executor(connection), lost)
+                run.journal.left(executor(connection), lost, direction)
     except (SurefootError, psycopg.Error) as error:
         run.progress.notice(f"the journal could not record it: {str(error).strip()}")
 

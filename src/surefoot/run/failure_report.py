@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import psycopg
 
-from surefoot.decision.facts import VersionTableName
+from surefoot.decision.facts import Facts, HalfWay, VersionTableName
+from surefoot.decision.plan import Downgrade
+from surefoot.decision.refusals.downgrade import command_to
+from surefoot.decision.refusals.interrupted import reversal_recording
 from surefoot.diagnosis.cause import Cause
 from surefoot.diagnosis.server import of_server, script_code
 from surefoot.errors import NOT_CHANGED, Finding, SurefootError
@@ -52,10 +55,12 @@ def account(
     after: Aftermath | None,
     lost: SurefootError | None,
     version_table: VersionTableName,
+    undoing: tuple[Downgrade, Facts] | None = None,
 ) -> tuple[Finding, ...]:
     """Report why a run stopped and what that left; nothing if it completed.
 
-    `after` is the server's answer, or `lost` the reason why it couldn't be asked.
+    `after` is the server's answer, or `lost` the reason why it couldn't be asked. `undoing` is the
+    plan's step that undoes revisions, and what was seen before it; None if that isn't known.
     """
     if stopped is None and lost is None:
         return ()
@@ -75,6 +80,9 @@ def account(
             ),
         )
     assert stopped is not None
+    half_way = applied_half_way(stopped, after)
+    if half_way and (undoing is not None or after.reversing):
+        return (_undone_half_way(stopped, after, half_way, version_table, undoing),)
     return (_with_fate(stopped, after, version_table),)
 
 
@@ -141,6 +149,35 @@ def _with_fate(stopped: Stopped, after: Aftermath, version_table: VersionTableNa
 
 def _listed(steps: list[str]) -> str:
     return ", ".join(steps) if len(steps) <= 4 else f"{len(steps)} steps, the last {steps[-1]}"
+
+
+def _undone_half_way(
+    stopped: Stopped,
+    after: Aftermath,
+    half_way: list[str],
+    version_table: VersionTableName,
+    undoing: tuple[Downgrade, Facts] | None,
+) -> Finding:
+    """Return the finding about downgrades that committed a part of themselves.
+
+    One that ran by recorded statements is continued; a person decides about a downgrade().
+    """
+    next = to_type("this says how to finish or reverse that", "surefoot status")
+    if undoing is not None:
+        step, before = undoing
+        marks = tuple(HalfWay(id, "down") for id in half_way)
+        database = msgspec.structs.replace(before.database, rows=after.rows, half_way=marks)
+        next = reversal_recording(msgspec.structs.replace(before, database=database))
+        if all(one.statements is not None for one in step.undo if one.id in half_way):
+            next = to_type("solve that; then finish undoing it", command_to(step.rows, ()))
+    return Finding(
+        "revision-partly-applied",
+        stopped.finding.message,
+        stopped.finding.seen,
+        f"{', '.join(half_way)} committed by itself half-way while it was being undone: a part of "
+        f"that may stay. {_stands(version_table, after.rows)}",
+        next,
+    )
 
 
 def _committed_all_the_same(stopped: Stopped, stands: str) -> Finding:

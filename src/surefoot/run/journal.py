@@ -110,9 +110,10 @@ class Journal:
         """Record how many statements of a downgrade are done, if the transaction is committed."""
         execute(query("way_back_done"), {"id": begun.row, "done": str(statements)})
 
-    def left(self, execute: Execute, revisions: Iterable[str]) -> None:
+    def left(self, execute: Execute, revisions: Iterable[str], direction: Direction) -> None:
         """Record revisions that failed outside their own transaction, and so without their mark."""
-        self._row(execute, step="begun", name=ids_text(revisions), seconds=0.0)
+        name = ids_text(revisions)
+        self._row(execute, step="begun", name=name, seconds=0.0, direction=direction)
 
     def done(self, execute: Execute, ended: Ended, direction: Direction = "up") -> str:
         """Record that the revision has run, or was undone. Returns the transaction's id.

@@ -25,13 +25,15 @@ class Aftermath(msgspec.Struct, frozen=True):
     """What the server says once everything has stopped.
 
     `done` are the steps that were committed, `fates` what became of each transaction asked for,
-    `rows` the version rows now; `started` is when the server came up.
+    `rows` the version rows now; `started` is when the server came up. `reversing` are the revisions
+    whose downgrade is half-way, by the journal.
     """
 
     done: tuple[Done, ...]
     fates: dict[str, Fate]
     rows: tuple[str | None, ...]
     started: str
+    reversing: tuple[str, ...] = ()
 
 
 def look_after(
@@ -68,7 +70,7 @@ def _look(
                 Done(r["step"], " ".join(named_in(r["step"], r["name"])), r["milliseconds"] / 1000)
                 for r in rows
             ]
-        return Aftermath(tuple(done), fates, seen.rows, seen.server.started)
+        return Aftermath(tuple(done), fates, seen.rows, seen.server.started, seen.reversing)
 
 
 def _fate(connection: psycopg.Connection[Any], transaction: str) -> Fate:

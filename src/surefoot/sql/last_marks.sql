@@ -1,5 +1,5 @@
 -- As last_mark.sql, of several histories at once, the newest of each first.
-select j.history, j.id, j.step, j.name, j.hash, j.direction, j.run, j.evidence, j.transaction,
+select j.history, j.id, j.step, j.name, j.run, j.evidence, j.transaction,
        pg_catalog.to_char(j.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as at,
        coalesce(j.seed > j.id, false) as seeded
 from (

@@ -8,6 +8,7 @@ from surefoot.decision.adopt import AdoptOptions, decide_adoption
 from surefoot.decision.request import Request
 from surefoot.errors import SurefootError
 from surefoot.interrupted.repair_sql import remedy
+from surefoot.look.downgrade import observe_not_undone
 from surefoot.look.survey import Application
 from surefoot.model.history import one_revision
 from surefoot.model.outcome import Outcome
@@ -29,10 +30,11 @@ def adoption(workspace: Workspace, asked: Application, request: Request) -> Job:
 
     def look() -> Looked:
         with workspace.look_session() as looking:
-            facts = asked.facts(looking, options.rows or None)
+            facts = asked.facts(looking, rows if rows or base else None)
             half_way = facts.interruption
             dropped = remedy(half_way, how).dropped if how and half_way else ()
-            return Looked(facts, decide_adoption(facts, options), dropped=dropped)
+            decision = decide_adoption(facts, options, observe_not_undone(looking, facts))
+            return Looked(facts, decision, dropped=dropped)
 
     return Job(request, look, lambda outcome, before, done: _seen_after(outcome, look))
 

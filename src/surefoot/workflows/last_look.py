@@ -102,7 +102,7 @@ def mark_end(
     row must stay the last one. If nothing can be written, later starts look for themselves.
     """
     seen = facts.database
-    if seen.interrupted or seen.grounds is None:
+    if seen.half_way or seen.grounds is None:
         return  # a newer release's revision: that release must verify it itself
     from surefoot.run.journal import End, Journal, executor
     from surefoot.run.lock import begin_if_free

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from surefoot.catalogue.differences import difference_lines, revision_text
 from surefoot.decision.downgrade_assessment import DowngradeAssessment, Lost, Unverified
 from surefoot.decision.facts import Facts
+from surefoot.decision.half_way import rows_below
 from surefoot.decision.refusals import REFUSALS
+from surefoot.decision.refusals.interrupted import reversal_recording
 from surefoot.decision.version_rows import others_rows
 from surefoot.downgrades.downgrade_sql import fact_part
 from surefoot.downgrades.path import takes_away
@@ -63,20 +65,13 @@ def unknown_rows(facts: Facts, assessment: DowngradeAssessment) -> Finding:
 
 def another_first(facts: Facts, begun: list[str]) -> Finding:
     """The downgrade of another revision was cut off, and must be finished first."""
+    below = rows_below(facts.database, facts.code.history)
     return Finding(
         "interrupted-revision",
         f"Undoing {', '.join(begun)} was interrupted, and is not part of this plan.",
         ("a part of it may be done; this plan would leave it as it is",),
-        next=to_type("finish that one first", f"surefoot down --to {below_of(facts, begun)}"),
+        next=to_type("finish that one first", command_to(below, ())),
     )
-
-
-def below_of(facts: Facts, revisions: Iterable[str], separator: str = " --to ") -> str:
-    """Return the options for `surefoot down` that lead to just below these revisions."""
-    known = {r.id: r.below for r in facts.database.journaled}
-    known |= {id: r.parents for id, r in facts.code.history.revisions.items()}
-    parents = [parent for id in revisions for parent in known.get(id, ())]
-    return separator.join(map(shlex.quote, parents)) or "base"
 
 
 def in_autocommit() -> Finding:
@@ -166,16 +161,16 @@ def differs(facts: Facts, assessment: DowngradeAssessment) -> Finding:
 
 def cut_off_somewhere(facts: Facts) -> Finding:
     """A downgrade was cut off, at an unknown place."""
-    names = ", ".join(facts.database.reversing)
+    names, done = ", ".join(facts.database.reversing), facts.database.reversed_so_far
     return Finding(
         "interrupted-revision",
         f"Undoing {names} was interrupted, and surefoot can't tell how far it came.",
-        (f"{facts.database.reversed_so_far} of its statements are certainly done",),
-        next=to_type(
-            "finish it by hand, until the structure is that of the revision below, then record "
-            "that",
-            f"surefoot adopt {below_of(facts, facts.database.reversing, ' ')}",
+        (
+            "it ran by its downgrade(), which committed in the middle"
+            if done is None
+            else f"{done} of its statements are certainly done",
         ),
+        next=reversal_recording(facts),
     )
 
 

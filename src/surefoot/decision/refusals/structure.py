@@ -1,7 +1,6 @@
 """Why a database is refused because of its structure: a finding for each case, for people."""
 
 import itertools
-import shlex
 
 from surefoot.catalogue.differences import difference_lines, probe_lines, revision_text
 from surefoot.catalogue.match import Identification, Match, StructureLook, Taken
@@ -238,28 +237,6 @@ def _table_of(one: Taken) -> str | None:
     return table(SchemaFact(one.kind, one.name, ""))
 
 
-def _half_way_back(facts: Facts, recorded: Match | None) -> Finding:
-    """A `surefoot down` was cut off between two transactions."""
-    over = ", ".join(facts.database.reversing)
-    below = [
-        parent
-        for id in facts.database.reversing
-        if id in facts.code.history.revisions
-        for parent in facts.code.history.revisions[id].parents
-    ]
-    to = " --to ".join(map(shlex.quote, below)) or "REVISION"
-    return Finding(
-        "structure-contradicts-revision",
-        f"Undoing {over} was interrupted, and a part of it is done.",
-        (
-            f"the version table still says {', '.join(map(str, facts.database.rows))}",
-            *difference_lines(recorded.differences if recorded else (), _SHOWN, _WIDTH),
-            *catalogue_lines(facts.catalogue),
-        ),
-        next=to_type("finish undoing it", f"surefoot down --to {to}", then="then run surefoot up"),
-    )
-
-
 def _others_lines(standing: Identification) -> list[str]:
     """Name other applications that may have made an object taken for the application's."""
     histories = histories_among(standing.own)
@@ -274,8 +251,6 @@ def contradicted(facts: Facts) -> Finding:
     """The version rows are known, but the structure is not theirs."""
     standing = facts.standing
     rows = ", ".join(str(row) for row in facts.database.rows)
-    if facts.database.reversing:
-        return _half_way_back(facts, standing.recorded if standing else None)
     if standing is None:
         return Finding(
             "structure-contradicts-revision",

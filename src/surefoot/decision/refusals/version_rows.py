@@ -403,10 +403,7 @@ def ahead_of_code(facts: Facts) -> Finding:
     verdict = found.verdict
     if found.behind:
         seen.append(f"this code's own {', '.join(found.behind[:_SHOWN])} has not run here")
-    if facts.database.reversing:
-        over = ", ".join(facts.database.reversing)
-        message = f"and undoing {over} was interrupted: surefoot down continues it"
-    elif found.can_run is None:
+    if found.can_run is None:
         seen += catalogue_lines(facts.catalogue)
         seen += [_breach_line(b) for b in (verdict.remarks if verdict else ())[:_SHOWN]]
         message = "and surefoot can't tell whether this code can run on it"

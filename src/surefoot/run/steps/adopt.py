@@ -53,7 +53,8 @@ def carry_out(step: Adopt, run: Run) -> None:
 
 def lines(step: Adopt) -> list[str]:
     """ "adopt revision X: 1,533 facts match"."""
-    revisions = f"revision{'' if len(step.stand.rows) == 1 else 's'} {', '.join(step.stand.rows)}"
+    rows = ", ".join(step.stand.rows) or "base"
+    revisions = f"revision{'s' if len(step.stand.rows) > 1 else ''} {rows}"
     if step.before and step.before != step.stand.rows:
         revisions += f", instead of {listed(step.before_texts)}"
     number = len(step.stand.differences)
