@@ -46,7 +46,7 @@ def test_without_a_catalogue_what_was_cut_off_is_not_called_head(
     catalogue = (cut_off.root / CATALOGUE).read_text()
     (cut_off.root / CATALOGUE).unlink()
     result = cut_off.run("up", "--json", url=database.url())
-    assert (result.code, result.error) == (4, "structure-contradicts-revision"), result.err
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
     cut_off.write(CATALOGUE, catalogue)
     assert cut_off.run("up", url=database.url()).code == 4
     assert cut_off.run("down", "--to", R1, "--yes", url=database.url()).code == 0
@@ -66,7 +66,7 @@ def test_an_older_image_refuses_what_was_cut_off(
     """Though all that its code needs is there: a part of the rest is gone."""
     image = older(cut_off, tmp_path / "older", R2, server=server)
     result = image.run("up", "--json", url=database.url())
-    assert (result.code, result.error) == (4, "database-ahead-of-code"), result.err
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
     assert "was interrupted" in text(result)
     assert image.run("down", "--to", "head", "--yes", url=database.url()).code == 0
     assert image.run("up", url=database.url()).code == 0

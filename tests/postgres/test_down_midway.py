@@ -99,7 +99,7 @@ def test_up_says_that_a_way_back_was_cut_off(shop: Application, database: Databa
         down.kill()
         other.execute("commit")
     result = shop.run("up", "--json", url=database.url())
-    assert (result.code, result.error) == (4, "structure-contradicts-revision"), result.err
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
     assert f"Undoing {R2} was interrupted" in text(result)
     assert "surefoot down --to" in text(result)
 

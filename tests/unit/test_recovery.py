@@ -6,7 +6,14 @@ import pytest
 from surefoot.catalogue.catalogue import Catalogue, Way, changes, state_of
 from surefoot.catalogue.identify import Identifier
 from surefoot.decision.decide import Ready, Refused, decide
-from surefoot.decision.facts import Code, DatabaseState, Facts, ServerInfo, VersionTableName
+from surefoot.decision.facts import (
+    Code,
+    DatabaseState,
+    Facts,
+    HalfWay,
+    ServerInfo,
+    VersionTableName,
+)
 from surefoot.decision.plan import DropIndexes, Record, Repair, Undone, Upgrade
 from surefoot.decision.recovery import is_finished
 from surefoot.decision.repair import decide_repair
@@ -64,7 +71,7 @@ def facts(found: InterruptedRevision) -> Facts:
         VersionTableName(),
         version_schema="public",
         rows=("r1",),
-        interrupted=("r2",),
+        half_way=(HalfWay("r2", "up"),),
     )
     return Facts(Code(HISTORY), database, (R2,), interruption=found)
 
