@@ -81,7 +81,7 @@ def account(
         )
     assert stopped is not None
     half_way = applied_half_way(stopped, after)
-    if half_way and (undoing is not None or after.reversing):
+    if half_way and (undoing is not None or set(half_way) & set(after.reversing)):
         return (_undone_half_way(stopped, after, half_way, version_table, undoing),)
     return (_with_fate(stopped, after, version_table),)
 
