@@ -1,10 +1,12 @@
 """A fresh install is one transaction; seeds are repeatable, each in its own."""
 
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
 from surefoot.postgres.embedded import Server, embedded_bin
+from tests.support import catalogues
 from tests.support.database import Database
 from tests.support.next_steps import in_a_shell, next_of, run_next, steps_of
 from tests.support.project import Application
@@ -304,6 +306,61 @@ def test_seeds_run_once_and_again_when_they_change(
     second = application.run("up", "--json", url=database.url())
     assert [(d["step"], d["name"]) for d in second.json["done"]] == [("seed", "seed.sql")]
     assert database.query("select name from people") == [("Grace",)]
+    assert "nothing to do" in application.run("up", url=database.url()).err
+
+
+def _dropped_by_surefoot(application: Application, database: Database) -> None:
+    went = application.run("down", "--to", "r1", "--yes", "--accept-data-loss", url=database.url())
+    assert went.code == 0, went.err
+
+
+def _dropped_by_alembic(application: Application, database: Database) -> None:
+    application.alembic("downgrade", "r1", url=database.url("postgresql+psycopg"))
+
+
+def _dropped_by_hand(application: Application, database: Database) -> None:
+    database.execute("drop table pets; update alembic_version set version_num = 'r1'")
+
+
+def _dropped_and_adopted(application: Application, database: Database) -> None:
+    database.execute("drop table pets")
+    assert application.run("adopt", "r1", "--yes", url=database.url()).code == 0
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [_dropped_by_surefoot, _dropped_by_alembic, _dropped_by_hand, _dropped_and_adopted],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_seeds_run_again_after_their_table_was_dropped_and_made_again(
+    application: Application,
+    database: Database,
+    server: Server,
+    drop: Callable[[Application, Database], None],
+    *,
+    fails: bool,
+) -> None:
+    """Also if the seed fails the first time: the next start knows it by the journal alone."""
+    application.revision("r1", None, "create table people (id int primary key)")
+    application.revision(
+        "r2", "r1", "create table pets (id int primary key)", downgrade="op.drop_table('pets')"
+    )
+    seed = "insert into pets values (7) on conflict do nothing;"
+    application.config('seeds = ["seed.sql"]\n')
+    application.write("seed.sql", seed)
+    catalogues.with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    drop(application, database)
+    status = application.run("plan", "--json", url=database.url())
+    steps = status.json["plan"]
+    assert [(s["step"], s.get("changed")) for s in steps] == [("upgrade", None), ("seed", False)]
+    if fails:
+        application.write("seed.sql", "select 1 / 0;")
+        assert application.run("up", url=database.url()).code == 5
+        application.write("seed.sql", seed)
+    again = application.run("up", url=database.url())
+    assert again.code == 0, again.err
+    assert database.query("select id from pets") == [(7,)]
     assert "nothing to do" in application.run("up", url=database.url()).err
 
 

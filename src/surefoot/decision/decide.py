@@ -18,7 +18,6 @@ from surefoot.errors import NOT_CHANGED, Finding
 from surefoot.errors.wording import count
 from surefoot.model.states import State
 from surefoot.schema.fact import Key
-from surefoot.scripts.header import ScriptFile
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing-to-do"):
@@ -324,12 +323,24 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
         assert facts.pending is not None, "only Alembic knows the order of the pending revisions"
         if facts.pending:
             steps.append(Upgrade(facts.pending))
+    ran = facts.database.seeds
     steps += [
-        Seed(seed, changed=seed.path in facts.database.seeds)
+        Seed(seed, changed=ran.get(seed.path, seed.sha256) != seed.sha256)
         for seed in code.seeds
-        if _must_run(seed, facts)
+        if ran.get(seed.path) != seed.sha256 or _may_be_gone(facts, steps)
     ]
     return tuple(steps)
+
+
+def _may_be_gone(facts: Facts, steps: Iterable[Step]) -> bool:
+    """Whether the rows of seed scripts may be gone before the journal says so (seeds.sql).
+
+    The plan makes or adopts the structure anew, or a revision that has run is pending again.
+    """
+    ran = {one.id for one in facts.database.journaled}
+    return any(isinstance(step, Install | Adopt) for step in steps) or any(
+        one.id in ran for one in facts.pending or ()
+    )
 
 
 def _to_recover(facts: Facts) -> list[Step]:
@@ -343,10 +354,6 @@ def _to_recover(facts: Facts) -> list[Step]:
         return []
     names = tuple(named.name for named in how.drops)
     return [DropIndexes(found.revision, names, tuple(map(drop_index, names)))]
-
-
-def _must_run(seed: ScriptFile, facts: Facts) -> bool:
-    return facts.database.seeds.get(seed.path) != seed.sha256
 
 
 def _seeds_unknown(facts: Facts) -> Finding | None:

@@ -262,7 +262,7 @@ class DatabaseState(msgspec.Struct, frozen=True):
     marks: tuple[Mark, ...] = ()
     """The rows of runs that ended well, newest first, if nothing has happened since."""
     seeds: dict[str, str] = {}
-    """Each seed script, with the hash of the content that ran last."""
+    """Each seed script whose rows should be there, with the hash of the content that ran last."""
     last_journaled: str | None = None
     """If there is no version row: the last revision that the journal names, and its day."""
     accepted: tuple[Difference, ...] = ()

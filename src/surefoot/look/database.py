@@ -337,8 +337,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
     seeds = {seed.name: seed.hash for seed in rows_of("seeds", _Seed)}
     return msgspec.structs.replace(
         found,
-        # where everything was dropped, nothing that is remembered is there
-        seeds=seeds if found.rows or found.objects else {},
+        seeds=seeds,
         mark=mark.step if mark else None,
         mark_row=mark.id if mark else 0,
         last_step=step.id,
