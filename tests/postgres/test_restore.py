@@ -105,6 +105,8 @@ def test_the_old_one_is_listed_and_dropped_when_asked(
         if one["of"] == shop.name
     ]
     assert (listed["name"], listed["state"], listed["file"]) == (old, "kept", file.name)
+    elsewhere = application.run("backups", "--json", url=shop.server.url())
+    assert elsewhere.json["databases"] == []  # --drop-old drops none from there
     result = restore(application, shop, "--drop-old")
     assert (result.code, result.error) == (2, "confirmation-needed")
     assert around(shop) == [old]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def command(
     context: CommandContext, *, config_file: Path | None, database_url: str | None, check: bool
 ) -> ExitCode:
-    """List the backups, the newest first, and the databases that restores have set aside.
+    """List the backups, the newest first, and the databases that restores of this one left behind.
 
     If no server answers, surefoot says so and lists the backups alone.
     """
@@ -80,6 +80,7 @@ def _beside(
             from surefoot.postgres.connect import connect
 
             with connect(workspace.target, wait=0, say=lambda _: None) as connection:
-                return marked(databases(connection, connection.info.dbname)), ""
+                name = connection.info.dbname
+                return marked(databases(connection, name), name), ""
     except SurefootError as error:
         return None, error.finding.message
