@@ -274,6 +274,7 @@ def test_what_belongs_to_a_database_is_carried_over(
             f"alter database {shop.name} set surefoot_test.word = 'it''s'",
             f"alter role shop_reader in database {shop.name} set statement_timeout = '9s'",
             f"alter database {shop.name} connection limit 17",
+            f"alter database {shop.name} is_template true",
             f"comment on database {shop.name} is 'the shop''s own'",
         ):
             connection.execute(statement.encode())
@@ -290,6 +291,7 @@ def test_what_belongs_to_a_database_is_carried_over(
     finally:
         for name in [shop.name, *around(shop)]:
             shop.execute(f"alter database {name} owner to postgres")
+            shop.execute(f"alter database {name} is_template false")
             shop.execute(f"revoke all on database {name} from shop_reader cascade")
             shop.execute(f"alter role shop_reader in database {name} reset all")
         shop.execute("drop role shop_owner; drop role shop_reader")

@@ -47,6 +47,7 @@ class Properties(msgspec.Struct, frozen=True):
     comment: str | None
     grants: tuple[Grant, ...] | None
     settings: tuple[Setting, ...]
+    template: bool = False
 
 
 def properties(row: dict[str, Any]) -> Properties:
@@ -68,6 +69,7 @@ def properties(row: dict[str, Any]) -> Properties:
         settings=tuple(
             _setting(of["role"], text) for of in row["settings"] for text in of["config"]
         ),
+        template=raw["datistemplate"],
     )
 
 

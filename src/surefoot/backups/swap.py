@@ -82,6 +82,10 @@ def _transaction(
         with _others_ended(swap, connect_m):
             m.execute(sql.SQL("alter database {} rename to {}").format(old, kept))
             m.execute(sql.SQL("alter database {} rename to {}").format(new, old))
+        if like.template:  # and a template can't be dropped
+            is_template = sql.SQL("alter database {} is_template {}")
+            m.execute(is_template.format(old, sql.SQL("true")))
+            m.execute(is_template.format(kept, sql.SQL("false")))
         comment = sql.SQL("comment on database {} is {}")
         m.execute(comment.format(kept, sql.Literal(written(mark))))
         m.execute(comment.format(old, sql.Literal(theirs)))
