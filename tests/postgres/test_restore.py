@@ -21,7 +21,7 @@ from surefoot.errors.steps import is_command
 from surefoot.postgres.embedded import Server, embedded_bin
 from tests.support.backups import backup, dumps, sidecar, stand, with_programs
 from tests.support.database import Database, fresh_database
-from tests.support.next_steps import next_of, run_next
+from tests.support.next_steps import next_of, run_next, steps_of
 from tests.support.planted import ROLE, role_of_a_stranger
 from tests.support.project import Application, Result
 from tests.support.proxy import proxy
@@ -295,6 +295,31 @@ def test_what_belongs_to_a_database_is_carried_over(
             shop.execute(f"revoke all on database {name} from shop_reader cascade")
             shop.execute(f"alter role shop_reader in database {name} reset all")
         shop.execute("drop role shop_owner; drop role shop_reader")
+
+
+def test_subscriptions_are_ended_first(application: Application, shop: Database) -> None:
+    """Otherwise they go on into the database that is set aside, and it can't be dropped."""
+    file = backed_up(
+        application,
+        shop,
+        "create subscription news connection 'dbname=nowhere' publication news"
+        " with (connect = false, slot_name = 'news')",
+    )
+    refused = restore(application, shop, file.name, "--yes")
+    assert (refused.code, refused.error) == (4, "restore-not-possible"), refused.err
+    run_next(next_of(refused), shop)
+    restored = restore(application, shop, file.name, "--yes")
+    assert restored.code == 0, restored.err
+    (old,) = around(shop)
+    refused = restore(application, shop, "--drop-old", "--yes")
+    assert (refused.code, refused.error) == (7, "database-in-use"), refused.err
+    with psycopg.connect(shop.server.conninfo(old), autocommit=True) as connection:
+        for statement in steps_of(next_of(refused)).sql:
+            connection.execute(statement.encode())
+    assert restore(application, shop, "--drop-old", "--yes").code == 0
+    assert around(shop) == []
+    shop.execute("alter subscription news set (slot_name = none)")
+    shop.execute("drop subscription news")
 
 
 def belongs(database: Database) -> dict[str, Any]:

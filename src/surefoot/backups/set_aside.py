@@ -41,7 +41,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     `obstacles` are in its way, a line each; `server` is the system identifier, if the role may read
     it. `others` are what isn't the application's, a line each: the histories of other applications,
-    and schemas.
+    and schemas. `subscriptions` are the enabled ones, and those with a slot.
     """
 
     oid: int
@@ -50,6 +50,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     obstacles: tuple[str, ...]
     there: tuple[There, ...]
     others: tuple[str, ...] = ()
+    subscriptions: tuple[str, ...] = ()
 
 
 def database_of(target: Target, name: str) -> Target:
@@ -95,7 +96,11 @@ def observe_surroundings(
     with translate_db_errors():
         there = databases(connection, seen["name"])
         server = system_identifier(connection)
-    return Surroundings(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there, others)
+        found = subscriptions(connection, (seen["name"],))
+    return Surroundings(
+        *(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there, others),
+        tuple(one.name for one in found if one.active),
+    )
 
 
 def _obstacles(seen: Row) -> Iterable[str]:
@@ -172,6 +177,30 @@ def sessions_in(
         f"{' from ' + row['client'] if row['client'] else ''}) in {row['database']}"
         for row in rows
     )
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """A subscription; it is `active` if it is enabled or has a slot."""
+
+    database: str
+    name: str
+    active: bool
+
+
+def subscriptions(
+    connection: psycopg.Connection[Any], names: Iterable[str]
+) -> tuple[Subscription, ...]:
+    """Return the subscriptions in these databases."""
+    with looking(connection) as look:
+        rows = look.cursor.execute(query("subscriptions"), {"names": [*names]}).fetchall()
+    return tuple(Subscription(**row) for row in rows)
+
+
+def detaching(names: Iterable[str]) -> Iterable[str]:
+    """Return the statements that end the replication and leave the publisher's slot."""
+    for name in map(quote_name, names):
+        yield f"alter subscription {name} disable;"
+        yield f"alter subscription {name} set (slot_name = none);"
 
 
 def observe_properties(connection: psycopg.Connection[Any], name: str) -> Properties | None:

@@ -2,7 +2,10 @@
 -- itself.
 select a.pid,
        a.datname::text as database,
-       coalesce(nullif(a.application_name, ''), a.backend_type, '') as application,
+       case
+           when a.backend_type like 'logical replication%%' then a.backend_type || ' ' || a.application_name
+           else coalesce(nullif(a.application_name, ''), a.backend_type, '')
+       end as application,
        coalesce(a.usename::text, '') as role,
        coalesce(pg_catalog.host(a.client_addr), '') as client
 from pg_catalog.pg_stat_activity a

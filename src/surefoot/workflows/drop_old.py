@@ -7,11 +7,20 @@ from psycopg import sql
 
 from surefoot.backups.contents import system_identifier
 from surefoot.backups.mark import SetAsideDatabase
-from surefoot.backups.set_aside import databases, maintenance, marked, sessions_in
+from surefoot.backups.set_aside import (
+    databases,
+    detaching,
+    maintenance,
+    marked,
+    sessions_in,
+    subscriptions,
+)
 from surefoot.decision.approval import word_of
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.project.config import seconds
 from surefoot.run.lock import holder, locked
+from surefoot.schema.names import quote_name
 from surefoot.system import signals
 from surefoot.workflows.workspace import Workspace
 
@@ -90,6 +99,22 @@ def _dropped(
                 database=_told(gone),
                 next="connect as the role that owns it",
             ) from error
+    subscribed = subscriptions(m, (one.name for one in found if one not in gone)) if used else ()
+    if subscribed:
+        database = subscribed[0].database
+        names = [one.name for one in subscribed if one.database == database]
+        raise SurefootError(
+            "database-in-use",
+            "A database that should be dropped has subscriptions, so it stays.",
+            seen=[*used, *(f"subscription {one.name} in {one.database}" for one in subscribed)],
+            database=_told(gone),
+            next=to_type(
+                f"in the database {database}, drop them; the publisher keeps its slot",
+                *detaching(names),
+                *(f"drop subscription {quote_name(name)};" for name in names),
+                then="then start again",
+            ),
+        )
     if used:
         raise SurefootError(
             "database-in-use",

@@ -21,6 +21,7 @@ from surefoot.backups.new_database import marked as write_mark
 from surefoot.backups.set_aside import (
     Surroundings,
     databases,
+    detaching,
     maintenance,
     marked,
     observe_surroundings,
@@ -223,6 +224,19 @@ def _require_possible(
             f"The backup can't be restored in place of {seen.name}.",
             seen=[*seen.obstacles],
             next="solve these problems; --no-owner leaves owners and grants out",
+        )
+    if seen.subscriptions:
+        raise SurefootError(
+            "restore-not-possible",
+            f"{seen.name} has subscriptions: what they receive would go on into the database that "
+            "is set aside, not into the restored one.",
+            seen=[f"subscription {name}" for name in seen.subscriptions],
+            next=to_type(
+                f"in {seen.name}, end their replication; the publisher keeps its slot",
+                *detaching(seen.subscriptions),
+                then="then start again. The restored subscription is disabled; the guide to "
+                "backups says how to continue it",
+            ),
         )
     if seen.others and not options.with_others:
         raise SurefootError(
