@@ -1,5 +1,6 @@
 """Going back: by the revisions' own downgrade(), or by what the journal has kept of it."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tests.support import catalogues
 from tests.support.database import Database
 from tests.support.example import Example
 from tests.support.going_down import R1, R2, R3, R4, mood, older, shop, text, up, with_catalogue
-from tests.support.next_steps import next_of, run_next
+from tests.support.next_steps import next_of, run_next, steps_of
 from tests.support.project import Application, Running
 
 __all__ = ["shop"]  # a fixture
@@ -156,6 +157,28 @@ def test_what_has_no_way_back_is_told_before_the_first_step(
     assert database.dump() == before
     run_next(next_of(result), database, shop)
     assert database.query("select version_num from alembic_version") == [(R4,)]
+
+
+def test_the_backup_is_named_only_if_there_is_one(
+    application: Application, database: Database, server: Server
+) -> None:
+    application.revision("r1", None, "create table people (id int)")
+    fails = "raise NotImplementedError"
+    application.revision("r2", "r1", "create table log (id int)", downgrade=fails)
+    catalogues.with_catalogue(application, server)
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    down = ("down", "--to", "r1", "--yes", "--json")
+    up(application, database)
+    result = application.run(*down, url=database.url())
+    assert (result.code, result.error) == (4, "no-way-back"), result.err
+    assert "restore" not in next_of(result)
+    database.execute("drop table log; update alembic_version set version_num = 'r1'")
+    assert application.run("backup", url=database.url()).code == 0
+    up(application, database)
+    (command,) = steps_of(next_of(application.run(*down, url=database.url()))).commands
+    restored = application.run(*shlex.split(command)[1:], "--yes", url=database.url())
+    assert restored.code == 0, restored.err
+    assert database.query("select version_num from alembic_version") == [("r1",)]
 
 
 def test_the_users_own_is_in_the_way_and_kept(shop: Application, database: Database) -> None:

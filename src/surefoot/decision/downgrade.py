@@ -147,7 +147,7 @@ def _decided(
     if not assessment.reversals:
         return NothingToDo(state)
     if assessment.autocommit:
-        return Refused(state, (in_autocommit(),))
+        return Refused(state, (in_autocommit(assessment),))
     if assessment.undo is None:
         return Refused(state, (cut_off_somewhere(facts),))
     no_way = blocked(assessment.reversals, assessment.own)

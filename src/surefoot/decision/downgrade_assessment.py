@@ -26,7 +26,7 @@ class DowngradeAssessment(msgspec.Struct, frozen=True):
     journal knows. `staying`: revisions without a file that stay applied. `autocommit`: env.py's
     connection commits each statement. `from_journal`: revisions whose recipe is known from the
     journal alone. `writers`: roles that can write the journal but aren't otherwise trusted with the
-    database.
+    database. `backup`: the name of the newest backup of this database from before these revisions.
     """
 
     rows: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class DowngradeAssessment(msgspec.Struct, frozen=True):
     autocommit: bool = False
     from_journal: frozenset[str] = frozenset()
     writers: tuple[str, ...] = ()
+    backup: str | None = None
 
     @property
     def unverified(self) -> tuple[Unverified, ...]:

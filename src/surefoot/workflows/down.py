@@ -1,9 +1,13 @@
 """`surefoot down`: ask a person, undo revisions, and take the last look."""
 
+from contextlib import suppress
+
 import msgspec
 
+from surefoot.backups.directory import backup_directory, backups_in
 from surefoot.catalogue.differences import difference_lines
 from surefoot.decision.downgrade import decide_going_back
+from surefoot.decision.downgrade_assessment import DowngradeAssessment
 from surefoot.decision.facts import Facts
 from surefoot.decision.ownership import histories_among
 from surefoot.decision.plan import Downgrade, Plan
@@ -36,6 +40,8 @@ def going_back(workspace: Workspace, asked: Application, request: Request) -> Jo
         with workspace.look_session() as looking:
             facts = asked.facts(looking)
             facts, assessment, lost = observe_retreat(asked, looking, facts, request.revisions)
+            backup = _backup_below(workspace, facts, assessment)
+            assessment = msgspec.structs.replace(assessment, backup=backup)
             accept, trust = request.accept, request.trust_journal
             decision = decide_going_back(
                 facts, assessment, lost, accept=accept, trust_journal=trust
@@ -47,6 +53,22 @@ def going_back(workspace: Workspace, asked: Application, request: Request) -> Jo
         look,
         lambda outcome, before, done: _seen_below(workspace, asked, outcome, done.plan, before),
     )
+
+
+def _backup_below(
+    workspace: Workspace, facts: Facts, assessment: DowngradeAssessment
+) -> str | None:
+    """Return the name of the newest backup from before the revisions that would be undone."""
+    history, database = facts.code.history, facts.database.server.database
+    below = history.applied(row for row in assessment.rows if row in history.revisions)
+    with suppress(OSError):
+        for one in backups_in(backup_directory(workspace.project)):
+            taken = one.sidecar
+            if taken is None or one.problem or one.foreign or taken.database != database:
+                continue
+            if taken.contents.version_rows and below.issuperset(taken.contents.version_rows):
+                return one.name
+    return None
 
 
 def _seen_below(

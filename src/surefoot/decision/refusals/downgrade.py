@@ -74,15 +74,29 @@ def another_first(facts: Facts, begun: list[str]) -> Finding:
     )
 
 
-def in_autocommit() -> Finding:
+def in_autocommit(assessment: DowngradeAssessment) -> Finding:
     """What fails half-way could not be rolled back."""
     return Finding(
         "no-way-back",
         "The application's env.py commits each statement, so surefoot can't undo a revision as a "
         "whole.",
         ("its connection is in autocommit mode; a downgrade that fails would stay incomplete",),
-        next="have env.py leave transactions to Alembic (no isolation_level AUTOCOMMIT); or "
-        "restore the backup that was taken before the upgrade",
+        next=_or_restore(
+            "have env.py leave transactions to Alembic (no isolation_level AUTOCOMMIT), then start "
+            "again",
+            assessment.backup,
+        ),
+    )
+
+
+def _or_restore(text: str, backup: str | None) -> str:
+    """Return the text, and the way by the backup if there is one."""
+    if backup is None:
+        return text
+    return to_type(
+        f"{text}. Or restore the backup from before these revisions (rows written since are then "
+        "only in the database that is set aside)",
+        f"surefoot restore {shlex.quote(backup)}",
     )
 
 
@@ -121,7 +135,11 @@ def no_way_back(
     elif all(one.verdict == "unknown" and one.id in assessment.own for one in no_way):
         next += "surefoot catalog build, where the application is developed, tests the downgrades"
     else:
-        next += "restore the backup that was taken before the upgrade"
+        next = _or_restore(
+            f"{next}run the newer image again; where the application is developed, write a "
+            "downgrade() that works and build the catalogue, or correct it with a new revision",
+            assessment.backup,
+        )
     return Finding(
         "no-way-back",
         f"{'A revision' if len(no_way) == 1 else f'{len(no_way)} revisions'} can't be undone.",

@@ -428,12 +428,14 @@ def ahead_of_code(facts: Facts) -> Finding:
 
 def _older_on_newer(facts: Facts, *, cataloged: bool) -> list[str]:
     """List what to do if this code can't run on the newer database."""
-    ways = ["run the newer image again; or restore the backup that was taken before the upgrade"]
+    ways = ["run the newer image again"]
     if any(one.certain for one in judge(facts)):
         ways.append(to_type("Or undo what it did", "surefoot down --to head"))
     if not cataloged:
         text = "Or make a catalogue for this image, which then shows whether it can run"
         ways.append(to_type(text, "surefoot catalog build"))
+    text = "Or, if a backup was taken before the upgrade, restore it; this lists them"
+    ways.append(to_type(text, "surefoot backups"))
     return ways
 
 

@@ -182,13 +182,13 @@ class _Checking:
                 f"After revision {revision} was undone, the structure is not the one below it.",
                 seen=difference_lines(wrong, _SHOWN, _WIDTH),
                 next=to_type(
-                    "the revision's downgrade depends on what is in the database: restore the "
-                    "backup that was taken before the upgrade; or change the structure by hand to "
-                    "the one below the revision, and record that",
+                    "the revision's downgrade depends on what is in the database: change the "
+                    "structure by hand to the one below the revision, and record that",
                     shlex.join(
                         ("surefoot", "adopt", *(self._reversals[revision].parents or ("base",)))
                     ),
-                    then="with the revisions of other branches, if the database has any",
+                    then="with the revisions of other branches, if the database has any. Or, if a "
+                    "backup was taken before the upgrade, restore it: surefoot backups lists them",
                 ),
             )
 
