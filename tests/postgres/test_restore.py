@@ -322,6 +322,26 @@ def test_subscriptions_are_ended_first(application: Application, shop: Database)
     shop.execute("drop subscription news")
 
 
+def test_a_function_that_finds_its_tables_by_the_search_path(
+    application: Application, shop: Database
+) -> None:
+    """pg_restore empties the path: the message says what lets the next backup be restored."""
+    file = backed_up(
+        application,
+        shop,
+        "create table most (x int); insert into most values (5);"
+        "create function ok(i int) returns bool language sql"
+        " as 'select i < (select max(x) from most)';"
+        "create table checked (i int check (ok(i))); insert into checked values (1)",
+    )
+    failed = restore(application, shop, file.name, "--yes")
+    assert (failed.code, failed.error) == (5, "restore-failed"), failed.err
+    assert "give each such function a search path" in next_of(failed)
+    shop.execute("alter function ok set search_path = public")
+    assert backup(application, shop).code == 0
+    assert restore(application, shop, dumps(application)[-1].name, "--yes").code == 0
+
+
 def belongs(database: Database) -> dict[str, Any]:
     ((found,),) = database.query(
         "select to_jsonb(d) - '{oid,datfrozenxid,datminmxid,datacl}'::text[] || jsonb_build_object("

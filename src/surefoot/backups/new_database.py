@@ -4,6 +4,7 @@ It always has the same name for the same backup, so a second start finds what th
 """
 
 import contextlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from surefoot.postgres.programs import Program, called
 from surefoot.postgres.run_program import Ended, run
 from surefoot.schema.names import quote_name, renamed_aside
 from surefoot.system import signals
+
+_IN_A_FUNCTION = re.compile(r"\b(?:SQL|PL/pgSQL) function\b")
 
 
 class Filling(msgspec.Struct, frozen=True):
@@ -174,10 +177,23 @@ def filled(m: psycopg.Connection[Any], filling: Filling, progress: Progress) -> 
             "pg_restore could not restore the backup.",
             seen=[str(filling.pg_restore.path), *how, *ended.said],
             database=f"{filling.mark.database} was not changed.",
-            next="read the message of pg_restore; if a role is missing, create it, or leave owners "
-            "and grants out with --no-owner; if there is no space, the server needs space for both "
-            "databases",
+            next=_next_after(ended.said, filling.mark.database),
         )
+
+
+def _next_after(said: Iterable[str], database: str) -> str:
+    text = "\n".join(said)
+    if "does not exist" in text and _IN_A_FUNCTION.search(text):
+        return (
+            f"a constraint, an index or a column calls a function that finds its tables by the "
+            f"search path, which is empty during a restore. In {database}, give each such function "
+            "a search path (ALTER FUNCTION … SET search_path), then take a new backup"
+        )
+    return (
+        "read the message of pg_restore; if a role is missing, create it, or leave owners and "
+        "grants out with --no-owner; if there is no space, the server needs space for both "
+        "databases"
+    )
 
 
 def _only_the_timeout(ended: Ended) -> bool:
