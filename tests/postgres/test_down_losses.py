@@ -1,13 +1,15 @@
 """Going back without leave to lose data: whatever isn't certain is asked for."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from surefoot.postgres.embedded import Server
+from tests.support import catalogues
 from tests.support.database import Database
-from tests.support.going_down import text, with_catalogue
-from tests.support.next_steps import run_next
+from tests.support.going_down import older, text, up, with_catalogue
+from tests.support.next_steps import next_of, run_next
 from tests.support.project import Application
 
 
@@ -21,8 +23,8 @@ def body(*statements: str) -> str:
 
 def history(application: Application, *steps: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
     below = None
-    for id, (up, down) in zip(ids(), steps, strict=False):
-        application.revision(id, below, *up, downgrade=body(*down))
+    for id, (forth, back) in zip(ids(), steps, strict=False):
+        application.revision(id, below, *forth, downgrade=body(*back))
         below = id
 
 
@@ -206,3 +208,42 @@ def test_what_is_empty_goes_without_leave(
     assert application.run("up", url=database.url()).code == 0
     result = application.run("down", "--to", ids()[0], "--yes", url=database.url())
     assert result.code == 0, result.err
+
+
+def test_rows_that_an_upgrade_changed_stay_changed(
+    application: Application, database: Database, server: Server, tmp_path: Path
+) -> None:
+    """They are named, also by the older image; a value that would change twice needs a word."""
+    application.revision("r1", None, "create table acc (id int primary key, bal int)")
+    application.revision("r2", "r1", "update acc set bal = 100 where bal is null")
+    application.revision(
+        "r3",
+        "r2",
+        "alter table acc add double int",
+        "update acc set double = bal",
+        downgrade="op.drop_column('acc', 'double')",
+    )
+    catalogues.with_catalogue(application, server)
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute("insert into acc values (1, null)")
+    up(application, database)
+    down = ("down", "--to", "r1", "--yes", "--accept-data-loss", "--json")
+    older_image = older(application, tmp_path / "older", "r2", "r3", server=server)
+    stays = "rows that r2 changed stay changed; surefoot up changes them again: " + (
+        "update acc set bal = 100 where bal is null"
+    )
+    result = older_image.run(*down, url=database.url())
+    assert (result.code, [r for r in result.json["remarks"] if "stay" in r]) == (0, [stays])
+    up(application, database)
+
+    application.revision("r4", "r3", "update acc set bal = bal*2")
+    catalogues.with_catalogue(application, server)
+    up(application, database)
+    down = ("down", "--to", "r3", "--yes")
+    refused = application.run(*down, "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "data-would-be-lost")
+    (finding,) = refused.json["findings"]
+    assert "change rows twice" in finding["message"]
+    assert finding["seen"][0].endswith("a second time: update acc set bal = bal*2")
+    run_next(next_of(refused), database, application)
+    assert database.query("select version_num, bal from alembic_version, acc") == [("r3", 200)]

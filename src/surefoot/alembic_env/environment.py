@@ -358,6 +358,13 @@ class Environment:
             return None
         return read_upgrade(text, file.name, resumable=self.revision(script).resumable)
 
+    def row_changes(self, revision: str) -> tuple[str, ...]:
+        """Return the lines of its upgrade() that change rows, or may."""
+        if not self._speaks_of(revision, rb"execute|bind|bulk_insert|(?i:session)"):
+            return ()
+        source = self.source(revision)
+        return source.row_changes if source is not None else ()
+
     def indexes_passed_over(self, revision: str) -> tuple[Statement, ...]:
         """Return what its upgrade() does to indexes, if its file mentions IF NOT EXISTS."""
         if not self._speaks_of(revision, rb"if_not_exists|if\s+not\s+exists"):

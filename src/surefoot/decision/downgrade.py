@@ -31,6 +31,7 @@ from surefoot.decision.refusals.downgrade import (
     would_be_lost,
 )
 from surefoot.downgrades.path import blocked
+from surefoot.downgrades.rows_stay import rows_that_stay
 from surefoot.errors import SurefootError
 from surefoot.model.history import History, one_revision
 from surefoot.model.states import State
@@ -159,9 +160,11 @@ def _decided(
     if obstacles:
         return Refused(state, obstacles)
     dear = tuple(one for one in lost if one.rows != 0)
+    stay = rows_that_stay(assessment.reversals)
+    costs = bool(dear) or any(one.twice for one in stay)
     doubtful = () if trust_journal else assessment.unverified
-    if doubtful or (dear and not accept):
-        options = (*(("--accept-data-loss",) if dear else ()), "--trust-journal")
+    if doubtful or (costs and not accept):
+        options = (*(("--accept-data-loss",) if costs else ()), "--trust-journal")
         command = command_to(
             assessment.rows, options if doubtful or trust_journal else options[:-1]
         )
@@ -169,7 +172,7 @@ def _decided(
             state,
             (
                 *((journal_unverified(doubtful, assessment, command),) if doubtful else ()),
-                *((would_be_lost(dear, command),) if dear and not accept else ()),
+                *((would_be_lost(dear, command, stay),) if costs and not accept else ()),
             ),
         )
     step = Downgrade(
@@ -180,5 +183,5 @@ def _decided(
         assessment.staying,
     )
     remarks = facts.preflight.remarks if facts.preflight else ()
-    told = (*(one.text for one in dear), *left_behind(assessment.reversals), *remarks)
+    told = (*(one.text for one in (*dear, *stay)), *left_behind(assessment.reversals), *remarks)
     return Ready(state, Plan((step,), facts.fingerprint, told))

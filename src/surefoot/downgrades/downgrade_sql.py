@@ -122,12 +122,12 @@ class Followed:
 
     def _alter(self, text: str) -> None:
         if found := _ALTER_TABLE.fullmatch(text):
-            self._alter_table(found[1], _pieces(found[2]))
+            self._alter_table(found[1], pieces(found[2]))
         elif found := _ALTER_OTHER.fullmatch(text):
             if not self._moves(found[1], found[2]) and re.search(r"\bowned by (?!none)", found[2]):
                 self._doubt()
         elif found := _ALTER_TYPE.fullmatch(text):
-            if not all(_OF_A_TYPE.match(piece) for piece in _pieces(found[2])):
+            if not all(_OF_A_TYPE.match(piece) for piece in pieces(found[2])):
                 self._doubt()
         elif text.startswith("alter schema"):
             if " rename to " in text:
@@ -149,7 +149,7 @@ class Followed:
         what = found[1] if found else ""
         if found is None or what not in ("table", "sequence", "extension"):
             return
-        for piece in _pieces(re.sub(r" (?:cascade|restrict)$", "", found[2])):
+        for piece in pieces(re.sub(r" (?:cascade|restrict)$", "", found[2])):
             if what == "extension":
                 if _last(piece) not in _WITHOUT_ROWS:
                     self._doubt(UNCOUNTED)
@@ -254,7 +254,7 @@ def _spelt(type: str) -> str:
     return (_SPELT.get(first, first) + plain[len(first) :]).replace(" (", "(")
 
 
-def _pieces(text: str) -> list[str]:
+def pieces(text: str) -> list[str]:
     """Split at the commas outside brackets."""
     found, depth = [""], 0
     for letter in text:

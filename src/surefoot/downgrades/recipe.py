@@ -58,7 +58,8 @@ class DowngradeRecipe(msgspec.Struct, frozen=True, omit_defaults=True):
     tested. `changes` are what the revision made, and what is undone. `search_path` is that of the
     connection that ran it, if known. `again`: why its upgrade no longer makes the same changes
     after it; then something invisible remains, and it `leaves`. `schema` is where a statement's
-    names without a schema are.
+    names without a schema are. `row_changes` are the lines of its upgrade() that change rows, or
+    may.
     """
 
     id: str
@@ -75,6 +76,7 @@ class DowngradeRecipe(msgspec.Struct, frozen=True, omit_defaults=True):
     search_path: str = ""
     again: str = ""
     schema: str = "public"
+    row_changes: tuple[str, ...] = ()
 
     @property
     def commits_midway(self) -> bool:

@@ -69,7 +69,12 @@ def observe_retreat(
     own = frozenset(code.revisions)
     way = way_of(facts, catalogue)
     catalogued = own.intersection(catalogue.history.revisions if catalogue else ())
-    found = reversals(to_undo(history, applied, goal), kept, catalogue, way, own)
+    found = tuple(
+        msgspec.structs.replace(one, row_changes=asked.environment.row_changes(one.id))
+        if one.id in own
+        else one
+        for one in reversals(to_undo(history, applied, goal), kept, catalogue, way, own)
+    )
     live: dict[Key, str] = {
         (fact.kind, fact.name): fact.definition
         for fact in observe_structure(connection, seen.version_table)

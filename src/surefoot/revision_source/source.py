@@ -3,12 +3,16 @@
 It holds only what is certain from the text alone; anything else is in `doubtful`.
 """
 
+import re
 from typing import Literal
 
 import msgspec
 
 from surefoot.schema.fact import Key
 from surefoot.schema.names import split_name
+
+# What may be doubtful, and doesn't write rows; a changed type is the structure's.
+_KEEPS_ROWS = re.compile(r"\s*(?:select|lock|set|show|create|alter|drop)\b", re.IGNORECASE)
 
 Kind = Literal["relation", "column", "index", "constraint", "enum", "extension", "schema", ""]
 
@@ -98,6 +102,11 @@ class Source(msgspec.Struct, frozen=True):
         After a rename, or a default that filled existing rows and was dropped, it doesn't.
         """
         return self.structural and not (self.renames or self.defaults)
+
+    @property
+    def row_changes(self) -> tuple[str, ...]:
+        """The lines that change rows, or may."""
+        return tuple(one.text for one in self.doubtful if not _KEEPS_ROWS.match(one.text))
 
     @property
     def last(self) -> Statement | None:

@@ -161,7 +161,12 @@ def _ways_back(asked: Application, facts: Facts, plan: Plan) -> "Back | None":
     way = "init" if installs else way_of(facts, catalogue)
 
     def back(revisions: Iterable[str], below: bool) -> str | None:
-        found = kept_of(catalogue, way, revisions, below=below, search_path=asked.search_path)
+        found = tuple(
+            msgspec.structs.replace(one, row_changes=asked.environment.row_changes(one.id))
+            for one in kept_of(
+                catalogue, way, revisions, below=below, search_path=asked.search_path
+            )
+        )
         return msgspec.json.encode(found).decode() if found else None
 
     return back

@@ -12,6 +12,7 @@ from surefoot.decision.facts import Facts
 from surefoot.decision.ownership import histories_among
 from surefoot.decision.plan import Downgrade, Plan
 from surefoot.decision.request import Request
+from surefoot.downgrades.rows_stay import rows_that_stay
 from surefoot.errors import Finding, SurefootError
 from surefoot.look.downgrade import observe_retreat
 from surefoot.look.survey import Application
@@ -90,11 +91,11 @@ def _seen_below(
         if tuple(facts.database.rows) != step.rows:
             finding = triggers_named(workspace, finding, facts, step.rows) or finding
         return msgspec.structs.replace(outcome, findings=(finding,))
+    remarks = [one.text for one in rows_that_stay(one.reversal for one in step.undo)]
     if any(one.reversal.left for one in step.undo):
         beside = facts.standing is not None and histories_among(facts.standing.own)
-        left = _LEFT_BESIDE if beside and decision.state is State.CONTRADICTED else _LEFT
-        return msgspec.structs.replace(outcome, remarks=(left,))
-    return outcome
+        remarks.append(_LEFT_BESIDE if beside and decision.state is State.CONTRADICTED else _LEFT)
+    return msgspec.structs.replace(outcome, remarks=tuple(remarks))
 
 
 def _unreached(facts: Facts, step: Downgrade, before: Facts, done: str) -> Finding | None:

@@ -13,6 +13,7 @@ from surefoot.decision.version_rows import others_rows
 from surefoot.downgrades.downgrade_sql import fact_part
 from surefoot.downgrades.path import takes_away
 from surefoot.downgrades.recipe import DowngradeRecipe
+from surefoot.downgrades.rows_stay import StayingRows
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.errors.wording import count
@@ -199,15 +200,19 @@ def command_to(rows: tuple[str, ...], options: tuple[str, ...]) -> str:
     )
 
 
-def would_be_lost(dear: Iterable[Lost], command: str) -> Finding:
-    """This loss of data was not accepted; `command` accepts it."""
+def would_be_lost(
+    dear: tuple[Lost, ...], command: str, stay: Iterable[StayingRows] = ()
+) -> Finding:
+    """This loss of data was not accepted; `command` accepts it. `stay`: rows that stay changed."""
+    message, accept = "Undoing these revisions would lose data.", "accept the loss of this data"
+    if not dear:
+        message = "Undoing these revisions and applying them again would change rows twice."
+        accept = "go back and leave these rows as they are"
     return Finding(
         "data-would-be-lost",
-        "Undoing these revisions would lose data.",
-        tuple(one.text for one in dear),
-        next=to_type(
-            "take a backup (surefoot backup); then, to accept the loss of this data", command
-        ),
+        message,
+        tuple(one.text for one in (*dear, *stay)),
+        next=to_type(f"take a backup (surefoot backup); then, to {accept}", command),
     )
 
 

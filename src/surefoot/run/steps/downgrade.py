@@ -171,7 +171,7 @@ class _Checking:
             if number:
                 lost.append(Lost(loss, number))
         if lost:
-            raise SurefootError.of(would_be_lost(lost, self._command))
+            raise SurefootError.of(would_be_lost(tuple(lost), self._command))
 
     def behind(self, connection: Any, revision: str) -> None:
         """Require the structure below the revision. Raises SurefootError `way-back-differs`."""
