@@ -9,6 +9,7 @@ import pytest
 from surefoot.postgres.embedded import Server
 from tests.support.catalogues import with_catalogue
 from tests.support.database import Database
+from tests.support.next_steps import Steps, next_of, run_next, steps_of
 from tests.support.project import Application
 
 ROLE = "moved_shop"
@@ -68,16 +69,83 @@ def test_it_is_identified_and_upgraded(
 def test_damage_is_not_taken_for_a_revision(
     application: Application, server: Server, its: Database
 ) -> None:
-    """It matches nothing, so the catalogue says nothing: a stamp would be a guess."""
+    """It matches nothing: a stamp would be a guess."""
     history(application, "create index pets_owner on pets (owner)")
     with_catalogue(application, server)
     application.alembic("upgrade", "r2", url=url(its, "postgresql+psycopg"))
     its.execute(f"drop table {ROLE}.alembic_version; alter table {ROLE}.people drop name cascade")
     before = its.dump()
     refused = application.run("up", "--json", url=url(its))
-    assert (refused.code, refused.error) == (4, "unversioned-database"), refused.out
-    assert "it was made where names without a schema are in public" in refused.out
+    assert (refused.code, refused.error) == (4, "unidentified-structure"), refused.out
+    assert f"column {ROLE}.people.name" in refused.out
     assert its.dump() == before
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_damage_at_head_is_named_and_mended(
+    application: Application, server: Server, its: Database, ours: bool
+) -> None:
+    """As in the schema of the build, which has seen that the history makes the same in another."""
+    history(application, "create index pets_owner on pets (owner)")
+    with_catalogue(application, server)
+    its.execute("drop table public.people")
+    if ours:
+        assert application.run("up", url=url(its)).code == 0
+    else:
+        application.alembic("upgrade", "head", url=url(its, "postgresql+psycopg"))
+    its.execute(f"alter table {ROLE}.pets drop constraint pets_owner_fkey")
+    its.execute(f"drop view {ROLE}.owners")
+    before = its.dump()
+    for command in ("up", "status", "drift"):
+        refused = application.run(command, "--json", url=url(its))
+        assert refused.code != 0, refused.out
+        assert f"{ROLE}.owners" in refused.out, refused.out
+        assert f"{ROLE}.pets.pets_owner_fkey" in refused.out, refused.out
+    assert its.dump() == before
+    refused = application.run("up", "--json", url=url(its))
+    run_next(Steps(steps_of(next_of(refused)).sql), its)
+    its.execute(f"alter view {ROLE}.owners owner to {ROLE}")
+    done = application.run("up", "--json", url=url(its))
+    assert (done.code, done.json["remarks"]) == (0, []), done.out
+    drift = application.run("drift", url=url(its))
+    assert drift.code == 0, drift.out + drift.err
+
+
+def test_what_a_script_makes_there_is_not_known(
+    application: Application, server: Server, its: Database
+) -> None:
+    """The moved catalogue has only the revisions' own path, so it confirms, and contradicts only
+    what a run has verified.
+    """
+    history(application, "create index pets_owner on pets (owner)")
+    script = (
+        "create type kind as enum ('public', 'public.x');"
+        "create table people (id serial primary key, kind kind default 'public.x',"
+        " name text default 'x');"
+    )
+    application.write("init.sql", script)
+    application.config('init = ["init.sql"]\ninit_revision = "r1"\n')
+    with_catalogue(application, server)
+    its.execute(f"set role {ROLE}; set search_path = {ROLE}; {script}")
+    its.execute(
+        f"create table {ROLE}.alembic_version (version_num varchar(32) primary key);"
+        f"insert into {ROLE}.alembic_version values ('r1');"
+        f"alter table {ROLE}.alembic_version owner to {ROLE}"
+    )
+    done = application.run("up", "--json", url=url(its))
+    assert (done.code, done.json["current"]) == (0, ["r3"]), done.out
+    assert f"what init scripts or origins make in {ROLE} isn't known" in done.out
+    drift = application.run("drift", "--json", url=url(its))
+    assert drift.error == "catalogue-unusable", drift.out
+    assert "SUREFOOT_CATALOG" in next_of(drift)
+
+    its.execute(f"alter table {ROLE}.people alter name drop default")  # as the revisions
+    done = application.run("up", "--json", url=url(its))
+    assert (done.code, done.json["current"]) == (0, ["r3"]), done.out
+    its.execute(f"alter table {ROLE}.pets drop constraint pets_owner_fkey")
+    refused = application.run("up", "--json", url=url(its))
+    assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
+    assert f"{ROLE}.pets.pets_owner_fkey" in refused.out
 
 
 @pytest.mark.slow

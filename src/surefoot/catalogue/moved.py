@@ -5,11 +5,33 @@ import re
 import msgspec
 
 from surefoot.catalogue.catalogue import Catalogue, Change, Way
+from surefoot.schema.names import quoted
 
 # The schema in which the build tries it. The build's server wrote this word, and no revision did.
 ELSEWHERE = "surefoot_elsewhere"
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+def why_unsure(catalogue: Catalogue, schema: str) -> str | None:
+    """Return why a structure in this current schema may be right and yet unknown to the moved
+    catalogue; None if it covers all that the application makes there, as in its own schema.
+    """
+    if not catalogue.any_schema:
+        return "the build didn't see the history make the same in another schema"
+    if not _can_be_written(catalogue, schema):
+        return f"its names can't be written with {schema} instead"
+    if len(catalogue.ways) > 1:
+        return (
+            f"what init scripts or origins make in {schema} isn't known, and the structure isn't "
+            "what the revisions make from their base"
+        )
+    return None
+
+
+def _can_be_written(catalogue: Catalogue, schema: str) -> bool:
+    plain = all(_PLAIN.fullmatch(one) and quoted(one) == one for one in (catalogue.schema, schema))
+    return plain and schema not in catalogue.index.schemas  # else two schemas would become one
 
 
 def moved(catalogue: Catalogue, schema: str) -> Catalogue | None:
@@ -20,9 +42,7 @@ def moved(catalogue: Catalogue, schema: str) -> Catalogue | None:
     """
     old = catalogue.schema
     base = catalogue.way("base") if catalogue.any_schema else None
-    if base is None or not (_PLAIN.fullmatch(old) and _PLAIN.fullmatch(schema)):
-        return None
-    if schema in catalogue.index.schemas:  # two schemas would become one
+    if base is None or not _can_be_written(catalogue, schema):
         return None
     # a literal is data, unless it is the name of an object ('public.people_id_seq'::regclass)
     found = re.compile(

@@ -16,7 +16,7 @@ from surefoot.decision.ownership import histories_among
 from surefoot.decision.plan import Clear, Plan
 from surefoot.decision.refusals import REFUSALS
 from surefoot.decision.refusals.downgrade import revoking
-from surefoot.decision.refusals.structure import MAKE_CATALOGUE, catalogue_lines
+from surefoot.decision.refusals.structure import catalogue_lines, make_catalogue
 from surefoot.downgrades.leftovers import Leftover
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
@@ -148,5 +148,5 @@ def _no_catalogue(facts: Facts) -> Finding:
         "nothing-to-compare",
         "Without a catalogue, surefoot can't tell which objects the applied revisions need.",
         tuple(catalogue_lines(facts.catalogue)),
-        next=MAKE_CATALOGUE,
+        next=make_catalogue(facts.catalogue),
     )

@@ -322,6 +322,17 @@ class DatabaseState(msgspec.Struct, frozen=True):
         """Whether surefoot's last run here did not see head at its end."""
         return self.mark in ("stamp", "begun", "revision", "down", "unreached")
 
+    @property
+    def was_verified(self) -> bool:
+        """Whether a run has seen that the structure of these version rows was here, in whole."""
+        rows = sorted(map(str, self.rows))
+        return any(
+            mark.evidence is not None
+            and mark.evidence.structure == "verified"
+            and sorted(mark.rows) == rows
+            for mark in self.marks
+        )
+
     def marked(self, manifest: Manifest) -> Mark | None:
         """Return the mark of a run that verified exactly this, or None.
 

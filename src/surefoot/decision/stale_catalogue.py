@@ -1,9 +1,8 @@
 """A catalogue that can't be used: a warning at each start, or a refusal if it is required."""
 
 from surefoot.decision.facts import Facts
-from surefoot.decision.refusals.structure import MAKE_CATALOGUE
+from surefoot.decision.refusals.structure import make_catalogue
 from surefoot.errors import Finding
-from surefoot.errors.steps import to_type
 
 _SHOWN = 8
 _IN_A_LINE = 3
@@ -17,10 +16,12 @@ def catalogue_remarks(facts: Facts) -> tuple[str, ...]:
     why = "; ".join(catalogue.why[:_IN_A_LINE])
     if len(catalogue.why) > _IN_A_LINE:
         why += f" and {len(catalogue.why) - _IN_A_LINE} more"
+    make = "it again where the application is developed"
+    if catalogue.condition == "unusable":
+        make = "one where the application is developed, with the settings that lead to this schema"
     return (
         f"the catalogue {catalogue.file} is {catalogue.condition}, so the structure isn't "
-        f"verified: {why}; make it again where the application is developed: "
-        "surefoot catalog build",
+        f"verified: {why}; make {make}: surefoot catalog build",
     )
 
 
@@ -35,11 +36,5 @@ def catalogue_required(facts: Facts) -> Finding | None:
         "catalogue-required",
         f"{what} {catalogue.file}{is_so}, and the configuration requires one.",
         catalogue.why[:_SHOWN],
-        next=MAKE_CATALOGUE
-        if catalogue.condition != "unusable"
-        else to_type(
-            "give the role or the database the search_path that the catalogue was made with; or "
-            "make the catalogue with this one",
-            "surefoot catalog build",
-        ),
+        next=make_catalogue(catalogue),
     )

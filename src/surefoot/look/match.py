@@ -21,7 +21,7 @@ from surefoot.catalogue.match import (
     StructureLook,
     Taken,
 )
-from surefoot.catalogue.moved import moved
+from surefoot.catalogue.moved import moved, why_unsure
 from surefoot.catalogue.resolve_ambiguity import ambiguous_revisions, resolve_ambiguity
 from surefoot.catalogue.variants import recognised
 from surefoot.compatibility.compatible import verdict
@@ -80,8 +80,8 @@ class Cataloguing:
         self._probes: Mapping[str, str] = {**declared, **project.config.evidence}
         self._read: tuple[StructureLook, Catalogue | None] | None = None
         self._for_install: Catalogue | None = None
-        # set if the catalogue was made for another schema: it can confirm, but not contradict
         self.elsewhere: StructureLook | None = None
+        """Set if the catalogue was made for another schema, and may not know what is here."""
         self.live: tuple[SchemaFact, ...] = ()  # the structure, as the last look saw it
 
     def read(self) -> tuple[StructureLook, Catalogue | None]:
@@ -105,26 +105,30 @@ class Cataloguing:
                 return StructureLook("missing", file), None
             why = (error.finding.message, *error.finding.seen)
             return StructureLook("unreadable", file, why), None
+        there: Catalogue | None = catalogue
         if catalogue.schema != self._schema:
-            why = f"it was made where names without a schema are in {catalogue.schema}"
-            why = (why, f"here they are in {self._schema}")
-            self.elsewhere = StructureLook("unusable", file, why)
+            there = moved(catalogue, self._schema)
+            unsure = why_unsure(catalogue, self._schema)
+            if unsure is not None:
+                why = f"it was made where names without a schema are in {catalogue.schema}"
+                why = (why, f"here they are in {self._schema}", unsure)
+                self.elsewhere = StructureLook("unusable", file, why)
         scripts = init_scripts(self._project, self._code)
         history = self._with_trees(catalogue)
         behind = outdated(catalogue, history, scripts, origins(self._project))
         if self.elsewhere is None and not outdated(
             catalogue, history, catalogue.init, catalogue.origins
         ):
-            self._for_install = catalogue
+            self._for_install = there
         if behind:
             known = self._code.history.revisions
             gone = [id for id in catalogue.history.revisions if id not in known]
             removed = {**catalogue.removed, **dict.fromkeys(gone, Removed())}
             return StructureLook("stale", file, behind, removed), None
-        if self.elsewhere is not None:
-            there = moved(catalogue, self._schema)
-            return (self.elsewhere if there is None else StructureLook("usable", file)), there
-        return StructureLook("usable", file, removed=catalogue.removed), catalogue
+        if there is None:
+            assert self.elsewhere is not None
+            return self.elsewhere, None
+        return StructureLook("usable", file, removed=there.removed), there
 
     def _with_trees(self, catalogue: Catalogue) -> History:
         """Return the code's history with the hashes that the catalogue's history has."""
@@ -143,11 +147,12 @@ class Cataloguing:
         """Identify the structure. `asked` are more version rows to compare it with.
 
         If the version rows are known and the structure is theirs, no other is searched for. None if
-        the catalogue was made for another schema and doesn't confirm what is here: from then on,
-        it is unusable.
+        the catalogue was made for another schema, doesn't confirm what is here, and may not know
+        how it was made: from then on, it is unusable. Once a run has seen that it is known,
+        whatever differs has changed since.
         """
         standing = self._standing(connection, seen, catalogue, asked)
-        if self.elsewhere is None or standing.exact:
+        if self.elsewhere is None or standing.exact or seen.was_verified:
             return standing
         if standing.recorded is not None and not standing.recorded.differences:
             return standing

@@ -16,8 +16,7 @@ _NO_CATALOGUE = {
     "missing": structure.MAKE_CATALOGUE
     + "; then surefoot can identify the revision, and continues from there",
     "stale": structure.MAKE_CATALOGUE,
-    "unusable": "give the role or the database the search_path that the catalogue was made with; "
-    "or ask the person who made the database",
+    "unusable": structure.ANOTHER_CATALOGUE,
     "unreadable": structure.MAKE_CATALOGUE,
 }
 

@@ -30,6 +30,21 @@ MAKE_CATALOGUE = to_type(
     then="then commit it, and copy it into the image",
 )
 
+ANOTHER_CATALOGUE = to_type(
+    "give the role or the database the search_path that the catalogue was made with. Or, where the "
+    "application is developed, make another one with the settings that lead to this schema here "
+    "(a variable that env.py reads), in a file of its own, which SUREFOOT_CATALOG names there and "
+    "here",
+    "surefoot catalog build",
+    then="then commit it, and copy it into the image",
+)
+
+
+def make_catalogue(catalogue: StructureLook | None) -> str:
+    """Return how to get a catalogue that can be used here."""
+    unusable = catalogue is not None and catalogue.condition == "unusable"
+    return ANOTHER_CATALOGUE if unusable else MAKE_CATALOGUE
+
 
 def facts_match(number: int) -> str:
     """Return "1 fact matches", "3 facts match"."""
@@ -260,7 +275,7 @@ def contradicted(facts: Facts) -> Finding:
                 "there is no usable catalogue to see whether that was corrected",
                 *catalogue_lines(facts.catalogue),
             ),
-            next=MAKE_CATALOGUE,
+            next=make_catalogue(facts.catalogue),
         )
     if standing.recorded is None:
         return _before_the_catalogue(facts, standing)
@@ -419,7 +434,7 @@ def nothing_to_hold_against(facts: Facts) -> Finding:
         "catalogue-missing" if catalogue.condition == "missing" else "catalogue-unusable",
         f"There is no catalogue to compare with: {catalogue.file} is {catalogue.condition}.",
         catalogue.why[:_SHOWN],
-        next=MAKE_CATALOGUE,
+        next=make_catalogue(catalogue),
     )
 
 

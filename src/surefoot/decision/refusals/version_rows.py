@@ -7,7 +7,12 @@ from surefoot.catalogue.match import Issue, Match
 from surefoot.decision.commands import naming, one_of
 from surefoot.decision.facts import Facts, VersionView
 from surefoot.decision.newer_database import ahead
-from surefoot.decision.refusals.structure import catalogue_lines, comment_lines, facts_match
+from surefoot.decision.refusals.structure import (
+    ANOTHER_CATALOGUE,
+    catalogue_lines,
+    comment_lines,
+    facts_match,
+)
 from surefoot.decision.version_rows import (
     Judged,
     faults,
@@ -102,6 +107,8 @@ def _repair(facts: Facts) -> str:
     """Return the command that repairs the version table."""
     standing = facts.standing
     if standing is None:
+        if facts.catalogue is not None and facts.catalogue.condition == "unusable":
+            return f"{ANOTHER_CATALOGUE}; then surefoot repair"
         return to_type(
             "with a usable catalogue, the version table can be repaired by the "
             "structure. Make one where the application is developed",
