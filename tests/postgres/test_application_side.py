@@ -12,7 +12,7 @@ from surefoot.alembic_env.connection import quiet_pools
 from surefoot.postgres.embedded import Server
 from tests.support.database import Database
 from tests.support.next_steps import next_of
-from tests.support.project import SYNC_ENV, Application
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 from tests.support.versions import alembic_from
 
 READS_NAMES = """\
@@ -189,6 +189,21 @@ def test_an_env_for_several_version_tables_is_told_how_to_migrate_one(
     assert arrived.code == 0, arrived.err
     assert "public.two" in database.tables()
     assert "public.one" not in database.tables()
+
+
+@pytest.mark.follows("application-environment-failed")
+def test_an_async_engine_with_another_driver(application: Application, database: Database) -> None:
+    """The application builds its engine from the address, and only it knows with which driver."""
+    application.linear()
+    application.env(ASYNC_ENV)
+    application.config('driver = "postgresql+psycopg2"\n')
+    refused = application.run("up", "--json", url=database.url())
+    assert refused.error == "application-environment-failed", refused.out
+    setting = next_of(refused).removeprefix(
+        "name the driver that the application uses, in surefoot.toml: "
+    )
+    application.config(f"{setting}\n")
+    assert application.run("up", url=database.url()).code == 0
 
 
 @pytest.mark.provokes("application-environment-failed")

@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy
 from alembic.config import Config as AlembicConfig
+from sqlalchemy.exc import InvalidRequestError
 
 from surefoot.alembic_env.arguments import ArgumentMissing, give
 from surefoot.alembic_env.raised import cause_of, describe
@@ -312,6 +313,11 @@ def remedy(error: BaseException) -> str:
             "that the application "
             'does not use, set driver = "postgresql+…" in surefoot.toml'
         )
+    if any(_wants_async_driver(one) for one in _chain(error)):
+        return (
+            "name the driver that the application uses, in surefoot.toml: "
+            'driver = "postgresql+asyncpg"'
+        )
     cause = cause_of(error)
     if cause is not None and cause.sqlstate in BY_TIMEOUT:
         return too_short(BY_TIMEOUT[cause.sqlstate], "the application's own code")
@@ -336,6 +342,11 @@ def _chain(error: BaseException | None) -> Generator[BaseException, None, None]:
         seen.append(error)
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _wants_async_driver(error: BaseException) -> bool:
+    """Whether an asynchronous engine was given a synchronous driver, such as the default one."""
+    return isinstance(error, InvalidRequestError) and "requires an async driver" in str(error)
 
 
 def _reads_arguments(error: BaseException) -> bool:
