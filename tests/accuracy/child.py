@@ -133,7 +133,7 @@ class Measuring:
     def _stamped(self) -> None:
         """As `alembic stamp` does behind the init scripts."""
         table = self._version_table()
-        revision = self.project.config.init_revision
+        (revision,) = self.project.config.init_revisions
         self._connection.execute(
             f"create table {table} (version_num varchar(64) not null primary key)".encode()
         )

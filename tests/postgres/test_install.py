@@ -420,3 +420,69 @@ def test_scripts_that_do_not_show_their_last_revision(
     database.execute("drop table alembic_version, pets; drop schema surefoot cascade")
     refused = application.run("up", "--json", url=database.url())
     assert (refused.code, refused.error) == (4, "ambiguous-revision"), refused.out
+
+
+def test_a_script_of_several_branches(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Its first tables are in no revision, so the catalogue begins with it, at several rows. What
+    `next` says is enough, and a claim that isn't what the script writes is refused.
+    """
+    for branch, table in (("a", "t"), ("b", "u")):
+        application.revision(f"{branch}1", None, labels=(branch,))
+        application.revision(f"{branch}2", f"{branch}1", f"alter table {table} add x text")
+    script = "create table t (id int primary key); create table u (id int primary key);"
+    rows = (
+        "create table alembic_version (version_num varchar(32) primary key);"
+        "insert into alembic_version values ('a1'), ('b1');"
+    )
+    application.write("init.sql", script + rows)
+    config = 'heads = 2\ninit = ["init.sql"]\n'
+    application.config(config)
+    build = ("catalog", "build", "--no-stepwise", "--server", server.url(), "--json")
+    missing = application.run(*build)
+    assert missing.error == "init-revision-missing", missing.out
+    setting = next_of(missing).partition("They write the version rows a1, b1: ")[2].split("]")[0]
+    application.config(f"{config}{setting}]\n")
+    built = application.run(*build)
+    assert built.code == 0, built.out + built.err
+    for written in (script + rows, script):
+        application.write("init.sql", written)
+        assert application.run(*build).code == 0
+        assert application.run("catalog", "check", "--server", server.url()).code == 0
+        plan = application.run("plan", "--json", url=database.url())
+        assert plan.json["plan"][0]["revisions"] == ["a1", "b1"], plan.out
+        done = application.run("up", "--json", url=database.url())
+        assert (done.code, done.json["current"]) == (0, ["a2", "b2"]), done.out
+        database.execute("drop table alembic_version; alter table u drop x")
+        mixed = application.run("up", "--json", url=database.url())
+        assert mixed.error == "journal-contradicts-structure", mixed.out  # by the structure: a2, b1
+        database.execute("drop table t, u; drop schema surefoot cascade")
+    for claim in ('["a1"]', '["a1", "a2"]', '["a1", "zz"]'):
+        application.write("init.sql", script + rows)
+        application.config(f"{config}init_revision = {claim}\n")
+        before = database.dump()
+        refused = application.run("up", "--json", url=database.url())
+        assert refused.code == 4, refused.out
+        assert refused.error in (
+            "init-script-names-another-revision",
+            "init-revision-unknown",
+        )
+        assert database.dump() == before
+
+
+def test_a_dumped_script_of_several_branches(
+    application: Application, database: Database, server: Server
+) -> None:
+    """Its header names each version row, and the catalogue has a path that begins there."""
+    for branch, table in (("a", "t"), ("b", "u")):
+        application.revision(f"{branch}1", None, f"create table {table} (id int)", labels=(branch,))
+    application.config("heads = 2\n")
+    dumped = application.run("dump", "-o", "init.sql", "--server", server.url())
+    assert dumped.code == 0, dumped.err
+    application.config('heads = 2\ninit = ["init.sql"]\n')
+    built = application.run("catalog", "build", "--no-stepwise", "--server", server.url())
+    assert (built.code, "don't say" in built.err) == (0, False), built.err
+    done = application.run("up", "--json", url=database.url())
+    assert (done.code, done.json["current"]) == (0, ["a1", "b1"]), done.out
+    assert application.run("drift", url=database.url()).code == 0

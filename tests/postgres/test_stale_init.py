@@ -65,7 +65,9 @@ def test_a_script_that_says_nothing_is_stamped_as_what_it_makes(
     """It is identified from its structure inside its transaction; then up goes on to head."""
     shop.write(SCRIPT, script)
     planned = shop.run("plan", "--json", url=database.url())
-    assert planned.json["plan"] == [{"step": "install", "scripts": [SCRIPT], "revision": None}]
+    assert planned.json["plan"] == [
+        {"step": "install", "scripts": [SCRIPT], "revision": None, "revisions": []}
+    ]
     result = shop.run("up", "--json", url=database.url())
     assert result.code == 0, result.err
     done = [(step["step"], step["name"]) for step in result.json["done"]]
@@ -164,7 +166,12 @@ def test_a_header_says_it_before_anything_is_run(
     """An older script is stamped as what it is; one of a revision that was taken away is newer."""
     dump(shop, server, R2)
     planned = shop.run("plan", "--json", url=database.url())
-    assert planned.json["plan"][0] == {"step": "install", "scripts": [SCRIPT], "revision": R2}
+    assert planned.json["plan"][0] == {
+        "step": "install",
+        "scripts": [SCRIPT],
+        "revision": R2,
+        "revisions": [R2],
+    }
     assert shop.run("up", url=database.url()).code == 0
     assert rows(database) == [R3]
     database.execute(

@@ -103,7 +103,7 @@ def test_init_scripts_must_make_what_they_stand_for() -> None:
     def with_scripts(*facts: SchemaFact) -> Catalogue:
         start = frozenset({"r1", "r2"})
         init = Way("init", start, changes({}, state_of(facts)), {})
-        scripts = InitScripts("r2", (("sql/init.sql", "hash"),))
+        scripts = InitScripts(("r2",), (("sql/init.sql", "hash"),))
         return msgspec.structs.replace(OLD, ways=(*OLD.ways, init), init=scripts)
 
     assert codes(with_scripts(TABLE), with_scripts(TABLE)) == []
@@ -116,7 +116,7 @@ def test_init_scripts_must_make_what_they_stand_for() -> None:
 def test_former_scripts_are_not_held_against_the_revision() -> None:
     """What the newest scripts make comes first; only that must be the revision's structure."""
     start = frozenset({"r1", "r2"})
-    scripts = InitScripts("r2", (), ((("v1.sql", "hash"),),))
+    scripts = InitScripts(("r2",), (), ((("v1.sql", "hash"),),))
 
     def with_table(*allowed: str | None) -> Catalogue:
         init = Way("init", start, (Change(TABLE.kind, TABLE.name, (), allowed),), {})
@@ -128,7 +128,9 @@ def test_former_scripts_are_not_held_against_the_revision() -> None:
     assert codes(other, other) == ["init-script-differs"]
 
 
-FORMER = InitScripts("r2", (("i.sql", "1"),), ((("a.sql", "1"),), (("b.sql", "1"), ("c.sql", "1"))))
+FORMER = InitScripts(
+    ("r2",), (("i.sql", "1"),), ((("a.sql", "1"),), (("b.sql", "1"), ("c.sql", "1")))
+)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_a_stepwise_catalogue_is_held_against_a_plain_one() -> None:
             None,
             ["revision r2 was edited (r2.py)"],
         ),
-        (History({"r1": R1, "r2": R2}), InitScripts("r2", ()), ["the init scripts were added"]),
+        (History({"r1": R1, "r2": R2}), InitScripts(("r2",), ()), ["the init scripts were added"]),
     ],
 )
 def test_what_makes_a_catalogue_stale(

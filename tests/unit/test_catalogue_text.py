@@ -83,7 +83,7 @@ def catalogues(draw: st.DrawFn) -> Catalogue:
     )
     script = st.tuples(names, st.just("2" * 64))
     former = draw(st.lists(st.lists(script, min_size=1, max_size=2).map(tuple), max_size=2))
-    scripts = InitScripts(f"r{at}", (("sql/a b.sql", "1" * 64),), tuple(former))
+    scripts = InitScripts((f"r{at}",), (("sql/a b.sql", "1" * 64),), tuple(former))
     return Catalogue(history, (base, init), scripts, tried)
 
 
@@ -200,7 +200,7 @@ def test_changes_of_one_way_only_are_marked() -> None:
     one, two = state_of((TABLE,)), state_of((TABLE, index))
     base = Way("base", frozenset(), (), {"r1": changes({}, two), "r2": changes(two, two)})
     init = Way("init", frozenset({"r1"}), changes({}, one), {"r2": changes(one, two)})
-    catalogue = Catalogue(history, (base, init), InitScripts("r1", (("a.sql", "1"),)))
+    catalogue = Catalogue(history, (base, init), InitScripts(("r1",), (("a.sql", "1"),)))
     text = dumps(catalogue)
     assert "init\tr1\nscript\ta.sql\t1\n- index\tpublic.i\tUSING btree (a)\n" in text
     assert "[init] + index\tpublic.i" in text
@@ -213,7 +213,7 @@ def test_former_scripts_have_a_line_for_each_release() -> None:
     variant = Change("function", "public.f()", (), ("own", "former", None))
     init = Way("init", frozenset({"r1"}), (variant,), {})
     former = ((("v1.sql", "2"),), (("a.sql", "3"), ("b.sql", "4")))
-    catalogue = Catalogue(history, (init,), InitScripts("r1", (("x.sql", "1"),), former))
+    catalogue = Catalogue(history, (init,), InitScripts(("r1",), (("x.sql", "1"),), former))
     text = dumps(catalogue)
     assert (
         "init\tr1\nscript\tx.sql\t1\nformer\tv1.sql\t2\nformer\ta.sql\t3\tb.sql\t4\n"

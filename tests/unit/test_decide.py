@@ -51,7 +51,7 @@ def facts(
     code = Code(
         HISTORY,
         (INIT,) if init else (),
-        init_revision if init else None,
+        (init_revision,) if init and init_revision else (),
         (SEED,) if seeds is not None else (),
     )
     return Facts(code, database, pending)
@@ -93,13 +93,14 @@ def test_behind_runs_what_alembic_said() -> None:
 def test_empty_with_init_scripts_installs_then_upgrades_then_seeds() -> None:
     decision = decide(facts(init=True, pending=(R3,), seeds={}))
     assert isinstance(decision, Ready)
-    assert decision.plan.steps == (Install((INIT,), R2), Upgrade((R3,)), Seed(SEED, changed=False))
+    steps = (Install((INIT,), (R2,)), Upgrade((R3,)), Seed(SEED, changed=False))
+    assert decision.plan.steps == steps
 
 
 def test_init_scripts_that_stand_for_head_leave_nothing_to_upgrade() -> None:
     decision = decide(facts(init=True, init_revision="r3", pending=()))
     assert isinstance(decision, Ready)
-    assert decision.plan.steps == (Install((INIT,), R3),)
+    assert decision.plan.steps == (Install((INIT,), (R3,)),)
 
 
 @pytest.mark.parametrize(

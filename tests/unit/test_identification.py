@@ -247,7 +247,7 @@ def test_ways_are_never_mixed() -> None:
     script = (TABLE, column("a"))
     base = Way("base", frozenset(), (), {"r1": changes({}, state_of(r1))})
     init = Way("init", frozenset({"r1"}), changes({}, state_of(script)), {})
-    catalogue = Catalogue(history({"r1": ()}), (base, init), InitScripts("r1", ()))
+    catalogue = Catalogue(history({"r1": ()}), (base, init), InitScripts(("r1",), ()))
     assert exact(catalogue, *r1) == exact(catalogue, *script) == [("r1",)]
     assert exact(catalogue, *r1[:3]) == []
 

@@ -83,13 +83,13 @@ class Varying(msgspec.Struct, frozen=True, order=True):
 
 
 class InitScripts(msgspec.Struct, frozen=True):
-    """The scripts of a fresh install: path and hash of each, and their revision.
+    """The scripts of a fresh install: path and hash of each, and their revisions.
 
-    `former` are those of earlier releases for the same revision: for each release its scripts. A
+    `former` are those of earlier releases for the same revisions: for each release its scripts. A
     hash of "" says that the file is missing: only a build needs it.
     """
 
-    revision: str
+    revisions: tuple[str, ...]
     scripts: tuple[tuple[str, str], ...]
     former: tuple[tuple[tuple[str, str], ...], ...] = ()
 

@@ -79,8 +79,9 @@ def _edited_text(old: Revision, new: Revision) -> str:
 def _init_outdated(old: InitScripts | None, new: InitScripts | None) -> list[str]:
     if old is None or new is None:
         return [f"the init scripts were {'taken away' if new is None else 'added'}"]
-    if old.revision != new.revision:
-        return [f"the init scripts stand for {new.revision}, and stood for {old.revision}"]
+    if old.revisions != new.revisions:
+        now, before = ", ".join(new.revisions), ", ".join(old.revisions)
+        return [f"the init scripts stand for {now}, and stood for {before}"]
     lines: list[str] = []
     if old.scripts != new.scripts:
         was = dict(old.scripts)
@@ -331,7 +332,8 @@ def _init(new: Catalogue) -> Iterable[Finding]:
         lines = [line for change in found for line in change_lines(change)]
         yield Finding(
             "init-script-differs",
-            f"The init scripts don't create the structure of revision {new.init.revision}.",
+            "The init scripts don't create the structure of revision "
+            f"{', '.join(new.init.revisions)}.",
             (
                 *(f"init script {path}" for path, _ in new.init.scripts),
                 *_cut([f"the scripts: {line}" for line in lines]),

@@ -149,7 +149,7 @@ def loads(text: str, name: str, tenant: str | None = None) -> Catalogue:
                 any_schema = block.one("schema", 1) == "any"
             case "base", _:
                 base = block
-            case "init", [_]:
+            case "init", [_, *_]:
                 init = block
             case "origin", [origin, _, *_] if origin not in origins:
                 origins[origin] = block
@@ -172,16 +172,17 @@ def loads(text: str, name: str, tenant: str | None = None) -> Catalogue:
     scripts: InitScripts | None = None
     if init is not None:
         scripts = InitScripts(
-            init.head[0],
+            tuple(init.head),
             tuple((s[0], s[1]) for s in init.fields.get("script", [])),
             tuple(
                 tuple(zip(run[::2], run[1::2], strict=True))
                 for run in init.fields.get("former", [])
             ),
         )
-        if scripts.revision not in blocks:
-            raise _unreadable(name, init.number, f"there is no block of {scripts.revision}")
-        found.append(_way("init", init, (scripts.revision,), found, blocks, history))
+        missing = [id for id in scripts.revisions if id not in blocks]
+        if missing:
+            raise _unreadable(name, init.number, f"there is no block of {', '.join(missing)}")
+        found.append(_way("init", init, scripts.revisions, found, blocks, history))
     beginnings: list[Origin] = []
     for block in origins.values():
         origin = Origin(

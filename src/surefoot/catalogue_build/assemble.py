@@ -42,7 +42,7 @@ def assemble(
     if base is not None:
         ways.append(_way("base", frozenset(), base, opened.order))
     if init is not None and scripts is not None:
-        ways.append(_way("init", history.applied((scripts.revision,)), init, opened.order))
+        ways.append(_way("init", history.applied(scripts.revisions), init, opened.order))
     tried = {id: downgrades[id] for id in opened.order if id in downgrades}
     return Catalogue(history, tuple(ways), scripts, tried, opened.schema)
 

@@ -210,7 +210,7 @@ class _Building:
         if scripts is not None:
             for run in config.former():
                 catalogue = origins.with_former(
-                    replays, self._project, base, catalogue, run, scripts.revision
+                    replays, self._project, base, catalogue, run, scripts.revisions
                 )
         for entry in config.origins:
             origin = origins.read(self._project, catalogue, entry)
@@ -294,7 +294,7 @@ class _Building:
 
     def _init_scripts(self, base: Replayed) -> InitScripts | None:
         """Return other beginnings of a database than the base; None if the scripts don't say."""
-        if base.stopped is None and code_of(self._project, base.opened.history).stands_for is None:
+        if base.stopped is None and not code_of(self._project, base.opened.history).stands_for:
             self._told.notice(
                 "the init scripts don't say which revision they stand for, so the catalogue "
                 "covers the history alone; surefoot identifies what they make when they are run"

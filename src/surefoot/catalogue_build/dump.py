@@ -147,14 +147,18 @@ class _Replaying:
     def _require_in_reach(self, opened: Opened) -> None:
         """Require a revision at or after the init scripts', which can't be undone."""
         code = startable_code(self._project, opened, self._scratch)
-        if code.stands_for not in applied_at(opened.history, self._options.revision):
+        reached = applied_at(opened.history, self._options.revision)
+        if not reached.issuperset(code.stands_for):
+            begins = ", ".join(code.stands_for)
             raise SurefootError(
                 "dump-failed",
-                f"The init scripts stand for {code.stands_for}, which {self._options.revision} "
+                f"The init scripts stand for {begins}, which {self._options.revision} "
                 "doesn't include.",
                 seen=["the history doesn't run from its base, so it begins with the scripts"],
                 database=SCRATCH,
-                next=f"name {code.stands_for} or a later revision: --revision REV",
+                next=f"name {begins} or a later revision: --revision REV"
+                if len(code.stands_for) == 1
+                else "name a revision that includes all of these: --revision heads",
             )
 
 

@@ -43,7 +43,7 @@ class _Quiet:
 # Elsewhere, the next step is also one of the commands that need the scripts here.
 _NEXT: dict[str, str] = {
     "init-revision-missing": "set init_revision in surefoot.toml to the last revision whose "
-    "changes the scripts hold",
+    "changes the scripts hold; of several branches, to a list of their last ones",
     "init-script-names-another-revision": "use this release's own script; or correct init_revision "
     "or the header",
     "init-script-edited": "if it's maintained by hand, remove its header, and name the revision "
@@ -64,8 +64,12 @@ def startable_code(project: Project, opened: Opened, scratch: Scratch | None = N
         next = _NEXT.get(refused.code, refused.next)
         if refused.code == "init-revision-missing" and scratch is not None:
             rows = _written(project, scratch, code, opened)
+            names = ", ".join(f'"{row}"' for row in rows if row)
             if len(rows) == 1:
-                next += f'. They write the version row {rows[0]}: init_revision = "{rows[0]}"'
+                next += f". They write the version row {rows[0]}: init_revision = {names}"
+            elif names:
+                listed = ", ".join(sorted(row for row in rows if row))
+                next += f". They write the version rows {listed}: init_revision = [{names}]"
         raise SurefootError.of(msgspec.structs.replace(refused, next=next))
     return code
 
@@ -76,7 +80,7 @@ def _written(
     """Run the scripts, and return the version rows that they write; none if they fail."""
     target = database(project, scratch)
     try:
-        _install_scripts(project, target, Install(code.init, None), opened)
+        _install_scripts(project, target, Install(code.init, ()), opened)
     except SurefootError:
         return ()
     with connect(target, wait=10, say=lambda _: None) as connection:
@@ -115,8 +119,8 @@ def installed(
 def install_at(project: Project, target: Target, opened: Opened) -> None:
     """Run the init scripts on an empty database, as a fresh install does. Raises as `installed`."""
     code = startable_code(project, opened)
-    said = code.stands_for
-    step = Install(code.init, None if said is None else opened.history.revisions[said])
+    known = opened.history.revisions
+    step = Install(code.init, tuple(known[id] for id in code.stands_for))
     _install_scripts(project, target, step, opened)
 
 

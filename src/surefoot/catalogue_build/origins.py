@@ -24,10 +24,10 @@ def with_former(
     base: Replayed,
     catalogue: Catalogue,
     scripts: list[ScriptEntry],
-    revision: str,
+    revisions: tuple[str, ...],
 ) -> Catalogue:
     """Return the catalogue that also accepts the structure of former init scripts."""
-    project = project.beginning_with(scripts, revision)
+    project = project.beginning_with(scripts, revisions)
     names = ", ".join(script.path for script in scripts)
     found = replays.run(
         replays.planned(

@@ -404,7 +404,7 @@ def _older(trial: Trial) -> Path:
     stage, structure = trial.stage, trial.case.subject.structure
     applied = stage.catalogue.history.applied(structure.rows)
     init = stage.catalogue.init
-    if init is not None and init.revision not in applied:
+    if init is not None and not applied.issuperset(init.revisions):
         raise Skipped("the init scripts are newer than the release")
     newer = [r for id, r in stage.catalogue.history.revisions.items() if id not in applied]
     target = _copied(trial, f"older-{structure.name}")

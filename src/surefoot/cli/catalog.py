@@ -420,7 +420,7 @@ def _applied(catalogue: "Catalogue", word: str) -> tuple[frozenset[str], "Way"]:
     applied = catalogue.history.applied(names)
     way = catalogue.way_to(applied)
     if way is None:
-        begins = catalogue.init.revision if catalogue.init else ""
+        begins = ", ".join(catalogue.init.revisions) if catalogue.init else ""
         raise SurefootError(
             "revision-not-found",
             f"The catalogue doesn't know the structure at {word}.",

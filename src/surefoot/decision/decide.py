@@ -304,8 +304,8 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
     code = facts.code
     if state is State.EMPTY and code.init:
         said = code.stands_for
-        steps.append(Install(code.init, None if said is None else code.history.revisions[said]))
-        if said is None:
+        steps.append(Install(code.init, tuple(code.history.revisions[id] for id in said)))
+        if not said:
             return tuple(steps)  # what is pending after it isn't known yet
     if state is State.IDENTIFIED and facts.standing and facts.standing.chosen:
         standing = facts.standing

@@ -357,8 +357,8 @@ class DatabaseState(msgspec.Struct, frozen=True):
 class Code(msgspec.Struct, frozen=True):
     """What the application's code wants: its history and scripts.
 
-    `init_revision` is the configured revision of the init scripts. `ahead` says what to do with a
-    newer database on which this code can run. `accept_newer` is a version row that, by the
+    `init_revisions` are the configured revisions of the init scripts. `ahead` says what to do with
+    a newer database on which this code can run. `accept_newer` is a version row that, by the
     operator's word, a newer release wrote. `requires_catalogue`: without a usable catalogue,
     nothing is done. `shared`: others may have objects in the application's schemas. `destructive`:
     what to do about pending revisions that destroy data. `backups`: where a backup is put before an
@@ -367,7 +367,7 @@ class Code(msgspec.Struct, frozen=True):
 
     history: History
     init: tuple[ScriptFile, ...] = ()
-    init_revision: str | None = None
+    init_revisions: tuple[str, ...] = ()
     seeds: tuple[ScriptFile, ...] = ()
     ahead: Literal["run-if-compatible", "refuse"] = "run-if-compatible"
     accept_newer: str | None = None
@@ -377,15 +377,12 @@ class Code(msgspec.Struct, frozen=True):
     backups: str | None = None
 
     @property
-    def stands_for(self) -> str | None:
-        """The revision that the init scripts claim: the configured one, else the last header's.
-
-        None if there is no claim, or a header names several.
+    def stands_for(self) -> tuple[str, ...]:
+        """The version rows that the init scripts claim: the configured ones, else the last
+        header's. () if there is no claim.
         """
-        if self.init_revision is not None:
-            return self.init_revision
         said = [script.header.revisions for script in self.init if script.header is not None]
-        return said[-1][0] if said and len(said[-1]) == 1 else None
+        return self.init_revisions or (tuple(sorted(said[-1])) if said else ())
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -25,9 +25,9 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
     """
     if not code.init:
         return None
-    said = code.init_revision
+    said = code.init_revisions
     headers = {s.path: s.header.revisions for s in code.init if s.header is not None}
-    if said is None and len(set(headers.values())) > 1:
+    if not said and len(set(headers.values())) > 1:
         return _names_another(
             "The headers of the init scripts name different revisions.",
             *(f"{path}: {', '.join(revisions)}" for path, revisions in headers.items()),
@@ -50,12 +50,12 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                 ),
                 next=_OLDER_IMAGE,
             )
-        if said is not None and header.revisions != (said,):
+        if said and tuple(sorted(header.revisions)) != said:
             return _names_another(
                 f"The init script {script.path} says that it stands for "
-                f"{', '.join(header.revisions)}, and surefoot.toml says {said}."
+                f"{', '.join(header.revisions)}, and surefoot.toml says {', '.join(said)}."
             )
-        if script.edited and said is None and not identifiable:
+        if script.edited and not said and not identifiable:
             return Finding(
                 "init-script-edited",
                 f"The init script {script.path} was changed since surefoot dump made it.",
@@ -69,7 +69,7 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                     f"surefoot dump -o {shlex.quote(script.path)}",
                 ),
             )
-    if code.stands_for is None and not identifiable and not _headers(code):
+    if not code.stands_for and not identifiable:
         return Finding(
             "init-revision-missing",
             "The init scripts don't say which revision they stand for.",
@@ -79,28 +79,37 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
             ),
             next=to_type(
                 "set init_revision in surefoot.toml to the last revision whose changes the scripts "
-                "hold. Or make a catalogue",
+                "hold; of several branches, to a list of their last ones. Or make a catalogue",
                 "surefoot catalog build",
             ),
         )
-    return unknown_revision(code)
+    return unknown_revision(code) or _overlapping(code)
+
+
+def _overlapping(code: Code) -> Finding | None:
+    """One of the revisions is already part of another."""
+    pairs = code.history.overlapping(code.stands_for)
+    repeated = len(set(code.stands_for)) < len(code.stands_for)
+    if not pairs and not repeated:
+        return None
+    return _names_another(
+        f"The init scripts can't stand for these revisions together: {', '.join(code.stands_for)}.",
+        *(f"{older} is already part of {newer}" for older, newer in pairs),
+    )
 
 
 def unknown_revision(code: Code) -> Finding | None:
-    """The code doesn't have the configured revision."""
-    if not code.init or code.init_revision in (None, *code.history.revisions):
+    """The code doesn't have a configured revision."""
+    unknown = [id for id in code.init_revisions if id not in code.history.revisions]
+    if not code.init or not unknown:
         return None
     return Finding(
         "init-revision-unknown",
-        f"The code has no revision {code.init_revision}, which the init scripts stand for.",
+        f"The code has no revision {', '.join(unknown)}, which the init scripts stand for.",
         seen=(f"head of the code: {', '.join(code.history.heads)}",),
         next="correct init_revision in surefoot.toml; if the scripts come from a newer "
         "release, use that release's image",
     )
-
-
-def _headers(code: Code) -> bool:
-    return any(script.header is not None for script in code.init)
 
 
 def remarks(code: Code) -> tuple[str, ...]:
@@ -115,13 +124,13 @@ def remarks(code: Code) -> tuple[str, ...]:
 
 def made(
     history: History,
-    said: str | None,
+    said: tuple[str, ...],
     written: tuple[str | None, ...],
     standing: Identification | None,
 ) -> tuple[str, ...]:
     """Return the version rows for what the scripts have made.
 
-    `said` is the claimed revision, `written` the version rows that the scripts wrote themselves;
+    `said` are the claimed revisions, `written` the version rows that the scripts wrote themselves;
     `standing` is the structure, None if there is no catalogue. Raises SurefootError
     `init-script-newer-than-code`, `init-script-names-another-revision`, `init-script-unidentified`.
     """
@@ -142,14 +151,14 @@ def made(
                 f"{', '.join('NULL' if row is None else repr(row) for row in written)}."
             )
         )
-    if said is not None and rows and rows != (said,):
+    if said and rows and rows != said:
         raise SurefootError.of(
             _names_another(
                 f"The init scripts write the version row {', '.join(rows)}, and they are said to "
-                f"stand for {said}."
+                f"stand for {', '.join(said)}."
             )
         )
-    rows = rows or (() if said is None else (said,))
+    rows = rows or said
     if standing is None:
         if not rows:
             raise _error(

@@ -13,13 +13,13 @@ from surefoot.scripts.header import ScriptFile
 
 
 class Install(msgspec.Struct, frozen=True, tag="install"):
-    """Run the init scripts and record the revision that they stand for, in one transaction.
+    """Run the init scripts and record the revisions that they stand for, in one transaction.
 
-    Without a revision, it is identified from what they made, before the commit.
+    Without any, they are identified from what they made, before the commit.
     """
 
     scripts: tuple[ScriptFile, ...]
-    revision: Revision | None
+    revisions: tuple[Revision, ...]
 
 
 class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
@@ -181,7 +181,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def open_ended(self) -> bool:
         """Whether what follows it is only known once it has been carried out."""
-        return any(isinstance(step, Install) and step.revision is None for step in self.steps)
+        return any(isinstance(step, Install) and not step.revisions for step in self.steps)
 
     @property
     def worth_a_backup(self) -> bool:

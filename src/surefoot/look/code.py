@@ -284,7 +284,7 @@ def code_of(project: Project, history: History) -> Code:
     return Code(
         history,
         read_scripts(project, config.scripts(config.init), init=True),
-        config.init_revision,
+        config.init_revisions,
         read_scripts(project, config.scripts(config.seeds)),
         config.ahead,
         config.accept_newer,

@@ -112,8 +112,8 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
     widening = (n for n, r in enumerate(given.pending) if r.id in given.widening)
     until = next(widening, len(given.pending))
     ids = tuple(revision.id for revision in given.pending[:until])
-    if not (seen.objects or seen.rows) and given.facts.code.stands_for is not None:
-        ids = (given.facts.code.stands_for, *ids)
+    if not (seen.objects or seen.rows):
+        ids = (*given.facts.code.stands_for, *ids)
     stand = given.stand
     standing = given.facts.standing
     return judge(

@@ -185,11 +185,12 @@ class Application:
         identifiable = self._cataloguing.for_install is not None
         facts = msgspec.structs.replace(facts, identifiable=identifiable)
         start = code.stands_for
-        if start is None:
+        if not start:
             return msgspec.structs.replace(facts, pending=())
-        if start not in code.history.revisions:
+        unknown = not all(id in code.history.revisions for id in start)
+        if unknown or code.history.overlapping(start):
             return facts  # which is refused
-        return self._with_pending(connection, facts, (start,))
+        return self._with_pending(connection, facts, start)
 
     def installed(
         self, connection: psycopg.Connection[Any], rows: tuple[str, ...]

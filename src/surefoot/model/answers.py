@@ -165,11 +165,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Install(Step):
-    """Run the init scripts, and record the revision that they stand for."""
+    """Run the init scripts, and record the revisions that they stand for.
+
+    `revision` is the only one; None if there are several, or if they aren't known yet.
+    """
 
     step: Literal["install"] = "install"
     scripts: tuple[str, ...]
     revision: str | None
+    revisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

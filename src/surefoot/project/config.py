@@ -4,7 +4,7 @@ import contextlib
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
@@ -98,7 +98,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     driver: str | None = None
     url_variables: dict[str, str] = {}
     init: list[str | ScriptEntry] = []
-    init_revision: str | None = None
+    init_revision: str | list[str] | None = None
     former_init: list[str | ScriptEntry | Scripts] = []
     origins: list[OriginEntry] = []
     seeds: list[str | ScriptEntry] = []
@@ -157,6 +157,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def requires_catalogue(self) -> bool:
         """Whether a start without a usable catalogue is refused."""
         return self.catalog_required or self.catalog == "required"
+
+    @property
+    def init_revisions(self) -> tuple[str, ...]:
+        """Return the version rows for which the init scripts stand; () if that isn't said."""
+        said = self.init_revision
+        return () if said is None else (said,) if isinstance(said, str) else tuple(sorted(said))
 
     def former(self) -> list[list[ScriptEntry]]:
         """Return the entries of `former_init` in full form: the scripts of each earlier release."""
@@ -217,10 +223,10 @@ class Project(msgspec.Struct, frozen=True):
         )
         return msgspec.structs.replace(self, config=config)
 
-    def beginning_with(self, init: list[ScriptEntry], revision: str) -> "Project":
-        """Return the same project with other init scripts, which stand for this revision."""
+    def beginning_with(self, init: list[ScriptEntry], revisions: Iterable[str]) -> "Project":
+        """Return the same project with other init scripts, which stand for these revisions."""
         config = msgspec.structs.replace(
-            self.config, init=[*init], init_revision=revision, former_init=[]
+            self.config, init=[*init], init_revision=[*revisions], former_init=[]
         )
         return msgspec.structs.replace(self, config=config)
 

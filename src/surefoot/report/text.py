@@ -236,7 +236,8 @@ class TextReport:
             self._write(labelled(self._terminal, "accepting", *difference_lines(tuple(accepted))))
         self._terminal.line()
         longest = max((len(r.id) for r in plan.revisions), default=12)
-        stamped = [len(s.revision.id) for s in plan.steps if isinstance(s, Install) and s.revision]
+        installs = (s for s in plan.steps if isinstance(s, Install))
+        stamped = [len(r.id) for s in installs for r in s.revisions]
         self._id_width = min(max(longest, *stamped, 0), 24)
         self._number(plan)
 

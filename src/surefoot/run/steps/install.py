@@ -50,21 +50,22 @@ def carry_out(step: Install, run: Run) -> None:
 
 
 def lines(step: Install) -> list[str]:
-    """Return the scripts, and the revision that they stand for."""
+    """Return the scripts, and the revisions that they stand for."""
     paths = ", ".join(script.path for script in step.scripts)
-    if step.revision is None:
+    if not step.revisions:
         return [f"install {paths}; identify its revision by what it made, and continue"]
     stand = "which stands for" if len(step.scripts) == 1 else "which stand for"
-    return [f"install {paths}, {stand} {step.revision.id}"]
+    return [f"install {paths}, {stand} {', '.join(one.id for one in step.revisions)}"]
 
 
 def as_json(step: Install) -> "answers.Install":
-    """Return the scripts, and the revision that they stand for."""
+    """Return the scripts, and the revisions that they stand for."""
     from surefoot.model import answers
 
     return answers.Install(
         scripts=tuple(script.path for script in step.scripts),
-        revision=None if step.revision is None else step.revision.id,
+        revision=step.revisions[0].id if len(step.revisions) == 1 else None,
+        revisions=tuple(one.id for one in step.revisions),
     )
 
 
@@ -90,8 +91,8 @@ def install(
         took = time.monotonic() - started
         progress.end("install", script.path, "", took, committed=False)
     schema, written = observe_version_rows(connection, version_table)
-    said = step.revision.id if step.revision else None
-    rows = tuple(row for row in written if row) or ((said,) if said else ())
+    said = tuple(sorted(one.id for one in step.revisions))
+    rows = tuple(row for row in written if row) or said
     known = bool(rows) and not history.unknown(rows)
     standing = look(connection, rows if known else ()) if look else None
     rows = made(history, said, written, standing)
@@ -100,7 +101,7 @@ def install(
     for id in rows:
         journal.stamp(executor(connection), history.revisions[id])
         stands = "the revision of the init scripts"
-        if said is None:
+        if not said:
             stands += ", by their version row" if written else ", by the structure"
         progress.end("stamp", id, stands, 0.0, committed=False)
 
