@@ -158,8 +158,8 @@ def test_one_that_this_code_does_not_have(application: Application, database: Da
     assert "surefoot does not continue by itself: this code doesn't have revision r9" in (
         seen(result)
     )
-    assert "start the release that has r9" in next_of(result)
-    assert steps_of(next_of(result)).commands == ("surefoot repair r1",)
+    assert "with the image that has r9" in next_of(result)
+    assert steps_of(next_of(result)).commands == ("surefoot up", "surefoot repair r1")
     run_next(next_of(result), database, application, only="surefoot repair")
     assert application.run("up", url=database.url()).code == 0
 

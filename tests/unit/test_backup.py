@@ -211,7 +211,12 @@ def test_what_people_wrote_is_found_under_marks() -> None:
 
 def test_settings_that_are_lists_are_taken_apart() -> None:
     row = {
-        "raw": {"datcollate": "C", "datctype": "C", "datconnlimit": -1},
+        "raw": {
+            "datcollate": "C",
+            "datctype": "C",
+            "datconnlimit": -1,
+            "datistemplate": False,
+        },
         "oid": 1,
         "owner": "app",
         "encoding": "UTF8",
