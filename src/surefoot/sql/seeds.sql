@@ -15,6 +15,11 @@ where j.step = 'seed' and j.history = %(history)s
                     select from surefoot.journal e
                     where e.history = g.history and e.name = g.name and e.id < g.id
                       and e.step in ('stamp', 'adopt', 'revision')
+                      and not exists (
+                          select from surefoot.journal d
+                          where d.history = g.history and d.name = g.name and d.step = 'down'
+                            and d.id > e.id and d.id < g.id
+                      )
                 )
             )
       ),
