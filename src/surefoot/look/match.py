@@ -82,6 +82,7 @@ class Cataloguing:
         self._for_install: Catalogue | None = None
         self.elsewhere: StructureLook | None = None
         """Set if the catalogue was made for another schema, and may not know what is here."""
+        self._usual: Catalogue | None = None  # as it was made for another schema
         self.live: tuple[SchemaFact, ...] = ()  # the structure, as the last look saw it
 
     def read(self) -> tuple[StructureLook, Catalogue | None]:
@@ -107,6 +108,7 @@ class Cataloguing:
             return StructureLook("unreadable", file, why), None
         there: Catalogue | None = catalogue
         if catalogue.schema != self._schema:
+            self._usual = catalogue
             there = moved(catalogue, self._schema)
             unsure = why_unsure(catalogue, self._schema)
             if unsure is not None:
@@ -152,12 +154,28 @@ class Cataloguing:
         whatever differs has changed since.
         """
         standing = self._standing(connection, seen, catalogue, asked)
+        if (left := self._left_in_its_schema(standing)) is not None:
+            self._read = left, None
+            return None
         if self.elsewhere is None or standing.exact or seen.was_verified:
             return standing
         if standing.recorded is not None and not standing.recorded.differences:
             return standing
         self._read = self.elsewhere, None
         return None
+
+    def _left_in_its_schema(self, standing: Identification) -> StructureLook | None:
+        """Return why the moved catalogue is unusable if the tables are where it was made: only new
+        ones will be in the current schema.
+        """
+        recorded, usual = standing.recorded, self._usual
+        if usual is None or recorded is None or recorded.matching:
+            return None
+        stand = Identifier(usual, self.live).stand(usual.history.applied(recorded.rows))
+        if stand is None or not stand.matching:
+            return None
+        why = f"the tables are in {usual.schema}, and names without a schema are in {self._schema}"
+        return StructureLook("unusable", shown(self._file), (why,))
 
     def _standing(
         self,
