@@ -66,7 +66,7 @@ def beginning(project: Project, base: Replayed, entry: OriginEntry, origin: Orig
     if origin.create:
         return lambda scratch: scratch.database()
     scripts = project.config.scripts(entry.scripts)
-    project = project.beginning_with(scripts, origin.rows[0])
+    project = project.beginning_with(scripts, origin.rows)
     return lambda scratch: installed(project, scratch, base.opened)
 
 

@@ -318,7 +318,7 @@ class Stage:
         elif origin is not None:
             entry = next(e for e in self.project.config.origins if e.called == origin.name)
             scripts = self.project.config.scripts(entry.scripts)
-            project = self.project.beginning_with(scripts, origin.rows[0])
+            project = self.project.beginning_with(scripts, origin.rows)
             install_at(project, self.target(name), self.opened)
         applied = self.catalogue.history.applied(structure.rows)
         if applied == way.start and create is None:

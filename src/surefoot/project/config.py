@@ -4,7 +4,7 @@ import contextlib
 import re
 import shlex
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
@@ -223,7 +223,7 @@ class Project(msgspec.Struct, frozen=True):
         )
         return msgspec.structs.replace(self, config=config)
 
-    def beginning_with(self, init: list[ScriptEntry], revisions: Iterable[str]) -> "Project":
+    def beginning_with(self, init: list[ScriptEntry], revisions: tuple[str, ...]) -> "Project":
         """Return the same project with other init scripts, which stand for these revisions."""
         config = msgspec.structs.replace(
             self.config, init=[*init], init_revision=[*revisions], former_init=[]
