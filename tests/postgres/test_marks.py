@@ -177,7 +177,8 @@ def test_another_search_path(at_head: Application, database: Database) -> None:
     database.execute(f"alter database {database.name} set search_path = shadow, public")
     assert not was_quick(at_head, database)
     result = at_head.run("up", url=url)
-    assert "here they are in shadow" in " ".join(result.err.split())
+    where = "the tables are in public, and names without a schema are in shadow"
+    assert where in " ".join(result.err.split())
 
 
 def test_a_row_that_is_there_twice(at_head: Application, database: Database) -> None:

@@ -465,6 +465,19 @@ def test_somebody_who_comes_while_it_runs_is_waited_for(
     assert "waiting up to 5 s for others to leave: psql (pid " in " ".join(result.err.split())
 
 
+def test_a_monitor_that_only_looks_in_is_no_obstacle(
+    application: Application, shop: Database
+) -> None:
+    """It is there when the restore begins, and leaves by itself."""
+    file = backed_up(application, shop)
+    with shop.connect(application_name="a monitor") as monitor:
+        leaving = threading.Timer(2.0, monitor.close)
+        leaving.start()
+        assert restore(application, shop, file.name, "--yes").code == 0
+        leaving.join()
+    assert counts(shop) == BEFORE
+
+
 def test_disconnect_wins_over_those_who_come_back_at_once(
     application: Application, shop: Database
 ) -> None:

@@ -154,7 +154,7 @@ class Cataloguing:
         whatever differs has changed since.
         """
         standing = self._standing(connection, seen, catalogue, asked)
-        if (left := self._left_in_its_schema(standing)) is not None:
+        if (left := self._left_in_its_schema(standing, seen)) is not None:
             self._read = left, None
             return None
         if self.elsewhere is None or standing.exact or seen.was_verified:
@@ -164,15 +164,22 @@ class Cataloguing:
         self._read = self.elsewhere, None
         return None
 
-    def _left_in_its_schema(self, standing: Identification) -> StructureLook | None:
+    def _left_in_its_schema(
+        self, standing: Identification, seen: DatabaseState
+    ) -> StructureLook | None:
         """Return why the moved catalogue is unusable if the tables are where it was made: only new
         ones will be in the current schema.
+
+        A version table in the current schema may be of an installation there that is damaged. So
+        it needs a schema that has nothing of the application's.
         """
         recorded, usual = standing.recorded, self._usual
-        if usual is None or recorded is None or recorded.matching:
+        if usual is None or recorded is None:
+            return None
+        if recorded.matching and seen.version_schema != usual.schema:
             return None
         stand = Identifier(usual, self.live).stand(usual.history.applied(recorded.rows))
-        if stand is None or not stand.matching:
+        if stand is None or stand.matching <= recorded.matching:
             return None
         why = f"the tables are in {usual.schema}, and names without a schema are in {self._schema}"
         return StructureLook("unusable", shown(self._file), (why,))

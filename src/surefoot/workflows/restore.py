@@ -1,6 +1,7 @@
 """`surefoot restore`: look, show, restore into a new database, verify it, swap."""
 
 import shlex
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -38,9 +39,13 @@ from surefoot.look.ownership import without_running
 from surefoot.look.survey import configured_version_table
 from surefoot.postgres.programs import Program, closest
 from surefoot.project.config import seconds
+from surefoot.system import signals
 from surefoot.system.files import open_to_all
 from surefoot.workflows.carry_out import take_lock
 from surefoot.workflows.workspace import Report, Workspace
+
+_LEAVING = 5.0  # seconds
+_PAUSE = 0.1  # seconds
 
 
 class RestoreOptions(msgspec.Struct, frozen=True):
@@ -329,12 +334,28 @@ def _intended(
         seen.name,
         restoring_name(seen.name, sha256),
         kept_name(seen.name, datetime.now(UTC), (one.name for one in seen.there)),
-        sessions_in(connection, (seen.name,), (connection.info.backend_pid,)),
+        _sessions(connection, seen.name, options),
         options.owners,
         bool(sidecar and sidecar.server and seen.server and sidecar.server != seen.server),
         seen.others,
         _word(seen, kept, sha256, options),
     )
+
+
+def _sessions(
+    connection: psycopg.Connection[Any], name: str, options: RestoreOptions
+) -> tuple[str, ...]:
+    """List the other sessions in the database, a line each.
+
+    A monitor looks into every database and leaves. So unless sessions are to be ended, they have
+    as long for leaving as PostgreSQL gives them at the swap.
+    """
+    until = time.monotonic() + (0 if options.disconnect else _LEAVING)
+    while True:
+        found = sessions_in(connection, (name,), (connection.info.backend_pid,))
+        if not found or time.monotonic() >= until:
+            return found
+        signals.sleep(_PAUSE)
 
 
 def _word(seen: Surroundings, kept: Kept, sha256: str, options: RestoreOptions) -> str:
