@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from surefoot.postgres.embedded import Server
+from tests.support.backups import dumps, sidecar
 from tests.support.database import Database, fresh_database
 from tests.support.next_steps import arrives, printed_steps, run_next
 from tests.support.project import ASYNC_ENV, SYNC_ENV, Application, Result
@@ -625,6 +626,22 @@ def test_a_fresh_database_and_one_that_says_apply(
     application.config('row_security = "apply"\n')
     assert up(application, database, url).code == 0
     assert database.query("select norm from doc order by id") == [("X",), (None,)]
+
+
+def test_a_backup_that_would_lack_hidden_rows(
+    application: Application, database: Database, owner: str
+) -> None:
+    """pg_dump could not read the table; what next says makes it whole."""
+    url = under_policies(application, database, owner)
+    database.execute("insert into doc values (1, 'a', 'X', null)")
+    failed = application.run("backup", "--json", url=url)
+    assert (failed.code, failed.error) == (4, "backup-failed"), failed.err
+    assert "it says force row level security" in failed.json["findings"][0]["seen"][0]
+    run_next(failed.json["findings"][0]["next"], database)
+    done = application.run("backup", "--json", url=url)
+    assert done.code == 0, done.err
+    tables = sidecar(*dumps(application))["contents"]["tables"]
+    assert {one["table"]: one["rows"] for one in tables}["doc"] == 1
 
 
 # --- a new value of an enum

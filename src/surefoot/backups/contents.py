@@ -12,10 +12,12 @@ from surefoot.backups.comparison import digested
 from surefoot.backups.sidecar import Contents, Sizes, TableRows
 from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.look.database import observe_version_rows
 from surefoot.look.structure import structure_within
 from surefoot.postgres.connect import translate_db_errors
 from surefoot.postgres.look import looking_within
+from surefoot.schema.names import quote_name
 from surefoot.sql import query
 
 
@@ -67,6 +69,33 @@ def require_direct(connection: psycopg.Connection[Any]) -> None:
         ],
         next="set SUREFOOT_DATABASE_URL to the server's own address; the application's "
         "DATABASE_URL may lead through the pooler",
+    )
+
+
+def require_every_row(connection: psycopg.Connection[Any]) -> None:
+    """Require that no policy hides rows from the role in this snapshot.
+
+    pg_dump would fail at the first such table. Raises SurefootError `backup-failed`, psycopg.Error.
+    """
+    with looking_within(connection) as look:
+        rows = look.cursor.execute(query("hidden_rows")).fetchall()
+    if not rows:
+        return
+    role = connection.info.user
+    seen = [
+        f"the policies of {quote_name(row['schema'], row['table'])} apply to the role {role}: "
+        + ("it says force row level security" if row["owned"] else "the role doesn't own it")
+        for row in rows[:8]
+    ]
+    raise SurefootError(
+        "backup-failed",
+        "Row-level security hides rows from the role, so the backup would lack them.",
+        seen=[*seen, *([f"and {len(rows) - 8} more tables"] if len(rows) > 8 else [])],
+        next=to_type(
+            "let the role see every row, as a superuser",
+            f"alter role {quote_name(role)} bypassrls;",
+            then="then start again",
+        ),
     )
 
 

@@ -13,7 +13,14 @@ import msgspec
 import psycopg
 
 from surefoot import __version__
-from surefoot.backups.contents import Needs, observe_contents, observe_needs, resolved, snapshot
+from surefoot.backups.contents import (
+    Needs,
+    observe_contents,
+    observe_needs,
+    require_every_row,
+    resolved,
+    snapshot,
+)
 from surefoot.backups.directory import backups_in, lies_in_container
 from surefoot.backups.files import Writing, cleaned, finished, locked_directory, removed
 from surefoot.backups.names import backup_name
@@ -89,6 +96,7 @@ def take(
         with snapshot(connection) as name:
             taken_at = datetime.now(UTC)
             now = _believed(connection, taken_at, progress)
+            require_every_row(connection)
             needs = observe_needs(connection)
             estimated = _require_room(order.directory, database, needs, progress)
             progress.begin("backup", "backup", "")

@@ -262,7 +262,6 @@ def observe_surroundings(
         connection.cursor(row_factory=dict_row) as cursor,
     ):
         cursor.execute("set transaction isolation level repeatable read, read only")
-        cursor.execute("set local statement_timeout = 0")
         cursor.execute(query("facts_settings"))
         made = path.made if path is not None else {}
         names: dict[str, Any] = {

@@ -90,7 +90,6 @@ def _rows(connection: psycopg.Connection[Any], names: dict[str, str | None]) -> 
 
 
 def _asked(cursor: psycopg.Cursor[Any], names: dict[str, str | None]) -> list[Any]:
-    cursor.execute("set local statement_timeout = 0")
     cursor.execute(query("facts_settings"))
     return cursor.execute(query("facts"), names).fetchall()
 

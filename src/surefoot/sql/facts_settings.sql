@@ -11,4 +11,5 @@ select
     pg_catalog.set_config('extra_float_digits', '1', true),
     pg_catalog.set_config('quote_all_identifiers', 'off', true),
     pg_catalog.set_config('standard_conforming_strings', 'on', true),
+    pg_catalog.set_config('statement_timeout', '0', true), -- it is meant for the application's own statements
     pg_catalog.set_config('jit', 'off', true) -- it would cost many times as much as the query
