@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.database import Database
 from tests.support.masked import masked
-from tests.support.project import Application
+from tests.support.project import SYNC_ENV, Application
 
 SESSIONS = Path(__file__).parent / "sessions"
 
@@ -90,6 +90,26 @@ def test_refusals(session: Session) -> None:
     session.run("plan")
     session.run("up")
     session.compare("refusals")
+
+
+def test_another_installation(session: Session) -> None:
+    """env.py names an empty schema, and the data are in another; then a second one is meant."""
+    application = session.application
+    application.linear()
+    session.run("up")
+    session.database.execute("insert into people (id) values (1); create schema shop")
+    application.env(
+        SYNC_ENV.replace(
+            "as connection:\n",
+            "as connection:\n    connection.exec_driver_sql('set search_path to shop')\n"
+            "    connection.commit()\n",
+        ),
+        'version_table_schema="shop"',
+    )
+    session.run("up")
+    session.run("up", "--shared")
+    session.run("status")
+    session.compare("another-installation")
 
 
 def test_failures(session: Session) -> None:

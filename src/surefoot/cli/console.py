@@ -142,7 +142,8 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 shared_option = click.option(
     "--shared",
     is_flag=True,
-    help="Install into a schema that holds other objects, if no name is taken.",
+    help="Install into a schema that holds other objects, if no name is taken; or next to another "
+    "installation of the application.",
 )
 _LOG = click.option(
     "--log",

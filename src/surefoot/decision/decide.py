@@ -9,7 +9,12 @@ from surefoot.catalogue.match import Identification
 from surefoot.decision import install
 from surefoot.decision.facts import Facts
 from surefoot.decision.install import refused_beforehand
-from surefoot.decision.ownership import beside_remarks, is_elsewhere
+from surefoot.decision.ownership import (
+    beside_remarks,
+    doubtful,
+    fuller_remarks,
+    is_unused,
+)
 from surefoot.decision.plan import Adopt, DropIndexes, Install, Plan, Seed, Step, Upgrade
 from surefoot.decision.recovery import drop_index, record, recovery
 from surefoot.decision.stale_catalogue import catalogue_remarks, catalogue_required
@@ -57,6 +62,8 @@ def classify(facts: Facts) -> State:
         return _unknown_state(facts)
     if history.overlapping([row for row in rows if row]):
         return State.VERSION_ROWS_OVERLAP
+    if is_unused(facts.database):
+        return State.VERSION_TABLE_ELSEWHERE
     at_head, standing = history.at_head(rows), facts.standing
     if facts.database.begun_elsewhere and not at_head:
         return State.BEHIND  # the structure is changing; the preflight judges it
@@ -140,7 +147,7 @@ def _without_rows(facts: Facts) -> State:
     if not facts.database.objects:
         return State.EMPTY
     standing = facts.standing
-    if is_elsewhere(facts.database, facts.code.history):
+    if doubtful(facts.database, facts.code.history, shared=facts.code.shared):
         return State.VERSION_TABLE_ELSEWHERE
     if standing is None:
         return State.UNVERSIONED
@@ -218,9 +225,9 @@ def _decided(facts: Facts, intent: Intent) -> Decision:
                 wrong = refused_beforehand(facts.code, identifiable=facts.identifiable)
                 if wrong:
                     return Refused(state, (wrong,))
-            steps = _steps(facts, state)
+            steps, elsewhere = _steps(facts, state), fuller_remarks(facts.database)
             if not steps:
-                remarks = (*_half_way_remarks(facts), *at_head_remarks(facts))
+                remarks = (*_half_way_remarks(facts), *at_head_remarks(facts), *elsewhere)
                 return NothingToDo(state, (*remarks, *catalogue_remarks(facts)))
             if code_unread := _seeds_unknown(facts):
                 return Refused(state, (code_unread,))
@@ -238,7 +245,7 @@ def _decided(facts: Facts, intent: Intent) -> Decision:
                 remarks = (*install.remarks(facts.code), *loaded_remarks(facts), *beside, *remarks)
             if state is State.AT_HEAD:
                 remarks = (*remarks, *at_head_remarks(facts))
-            remarks = (*remarks, *catalogue_remarks(facts))
+            remarks = (*remarks, *elsewhere, *catalogue_remarks(facts))
             one_way = facts.losses.one_way if facts.losses else ()
             plan = Plan(steps, facts.fingerprint, remarks, facts.lost, one_way, facts.code.backups)
             return Ready(state, plan)

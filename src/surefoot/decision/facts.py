@@ -50,12 +50,16 @@ class ServerInfo(msgspec.Struct, frozen=True):
 class Elsewhere(msgspec.Struct, frozen=True):
     """A table in another schema with the version table's name; `rows` is None if it wasn't read.
 
-    `stranger` is its owner (or its schema's owner) if that role isn't trusted.
+    `stranger` is its owner (or its schema's owner) if that role isn't trusted. `separate`: env.py
+    names another schema for this application, which uses nothing in this one. `fuller`: all tables
+    that have rows here have rows there, and more have.
     """
 
     schema: str
     rows: tuple[str | None, ...] | None = None
     stranger: str | None = None
+    separate: bool = False
+    fuller: bool = False
 
 
 class SchemaContents(msgspec.Struct, frozen=True):

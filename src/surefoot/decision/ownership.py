@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from surefoot.catalogue.match import Identification
-from surefoot.decision.facts import DatabaseState, SchemaContents, VersionTableName
+from surefoot.decision.facts import DatabaseState, Elsewhere, SchemaContents, VersionTableName
 from surefoot.errors.wording import count
 from surefoot.model.history import History
 from surefoot.schema.fact import SchemaFact, table
@@ -48,13 +48,31 @@ class Ownership(msgspec.Struct, frozen=True):
     schemas: frozenset[str] | None = None
     tables: frozenset[str] = frozenset()
 
-    def of(self, database: DatabaseState, history: History) -> DatabaseState:
-        """Return the same database, with the schemas of others moved to `beside`."""
-        schema = database.version_table.schema
+    def of(
+        self, database: DatabaseState, history: History, makes_in: frozenset[str], *, shared: bool
+    ) -> DatabaseState:
+        """Return the same database, with the schemas of others moved to `beside`.
+
+        `makes_in` are the schemas in which the application makes its objects, as far as that is
+        known. `shared`: a person has said that others use the database, too.
+        """
+        named = database.version_table.schema
+        elsewhere = tuple(
+            msgspec.structs.replace(one, separate=True)
+            if named is not None and one.schema not in makes_in
+            else one
+            for one in database.elsewhere
+        )
+        database = msgspec.structs.replace(database, elsewhere=elsewhere)
+        doubted = {one.schema for one in doubtful(database, history, shared=shared)}
+        apart = {one.schema for one in installations(database, history)} - doubted
+        # if env.py names its schema, the same names elsewhere are another installation's; unless
+        # the real one is elsewhere
+        aside = None if doubted else named
         its = {
             one.schema
             for one in database.contents
-            if self._may_be_its(one, schema) or _has_its_rows(one, database, history)
+            if one.schema in doubted or (one.schema not in apart and self._may_be_its(one, aside))
         }
         return msgspec.structs.replace(
             database,
@@ -79,24 +97,25 @@ class Ownership(msgspec.Struct, frozen=True):
         return called_alike >= max(FEW, len(self.tables) / 2)
 
 
-def _has_its_rows(one: SchemaContents, database: DatabaseState, history: History) -> bool:
-    """Whether a version table in this schema holds revisions of the application."""
-    if database.version_table.schema is not None:
-        return False
-    rows = (o.rows for o in database.elsewhere if o.schema == one.schema)
-    return any(row in history.revisions for of in rows for row in of or ())
-
-
-def is_elsewhere(database: DatabaseState, history: History) -> bool:
-    """Whether a version table in another schema names revisions of the application: an install here
-    could be an empty one beside the real one.
-
-    If env.py names the schema itself, others belong to other installations.
-    """
-    if database.version_table.schema is not None:
-        return False
+def installations(database: DatabaseState, history: History) -> tuple[Elsewhere, ...]:
+    """Return the version tables in other schemas that have revisions of the application."""
     known = history.revisions
-    return any(o.rows and all(row in known for row in o.rows) for o in database.elsewhere)
+    return tuple(o for o in database.elsewhere if any(row in known for row in o.rows or ()))
+
+
+def doubtful(database: DatabaseState, history: History, *, shared: bool) -> tuple[Elsewhere, ...]:
+    """Return those that may be the real one: an install here would be an empty one beside it.
+
+    Only a person can say that two are meant (`shared`), where env.py says which is this one.
+    """
+    return tuple(one for one in installations(database, history) if not (shared and one.separate))
+
+
+def is_unused(database: DatabaseState) -> bool:
+    """Whether this installation may be the empty one beside the real one: another one has the data
+    that its tables lack, and surefoot has never been at work on it.
+    """
+    return database.mark is None and any(one.fuller for one in database.elsewhere)
 
 
 def is_others(standing: Identification) -> bool:
@@ -113,6 +132,16 @@ def set_aside(database: DatabaseState) -> DatabaseState:
     """
     beside = (*database.contents, *database.beside)
     return msgspec.structs.replace(database, contents=(), beside=beside)
+
+
+def fuller_remarks(database: DatabaseState) -> tuple[str, ...]:
+    """Say where the data are that the tables here lack, if this database isn't refused for it."""
+    return tuple(
+        f"another installation of this application, in the schema {one.schema}, has rows in tables "
+        "that are empty here: if that is the right one, point env.py at it"
+        for one in database.elsewhere
+        if one.fuller
+    )
 
 
 def beside_remarks(database: DatabaseState) -> tuple[str, ...]:

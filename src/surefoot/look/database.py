@@ -82,7 +82,7 @@ def observe_database(
         elsewhere: tuple[Elsewhere, ...] = ()
         if not rows:
             contents = observe_contents(cursor, version_table.name, version_table.tenant)
-            elsewhere = _elsewhere(cursor, owners, version_table.name, seen["version_schema"])
+            elsewhere = _elsewhere(look, owners, version_table.name, seen["version_schema"])
         taken: NameTaken | None = None
         if seen["version_schema"] is None:
             place = version_table.schema or seen["default_schema"]
@@ -195,11 +195,22 @@ def _believed(
     return False
 
 
+def observe_elsewhere(look: Look, database: DatabaseState) -> tuple[Elsewhere, ...]:
+    """Tables of the version table's name in other schemas, within a look, where there are version
+    rows here: a table whose rows policies hide is nobody's error.
+    """
+    name = database.version_table
+    owners = observe_owners(look, name)
+    return _elsewhere(look, owners, name.name, database.version_schema, lenient=True)
+
+
 def _elsewhere(
-    cursor: psycopg.Cursor[dict[str, Any]],
+    look: Look,
     owners: Iterable[Owned],
     table: str,
     version_schema: str | None,
+    *,
+    lenient: bool = False,
 ) -> tuple[Elsewhere, ...]:
     """Tables of the version table's name in other schemas. Only what is trusted is read."""
     found: list[Elsewhere] = []
@@ -210,7 +221,14 @@ def _elsewhere(
             stranger = one.owner if not one.trusted else one.schema_owner
             found.append(Elsewhere(one.schema, stranger=stranger or "somebody else"))
         else:
-            rows = _version_rows(cursor, table, one.schema) if one.readable else None
+            rows: tuple[str | None, ...] | None = None
+            try:
+                if one.readable:
+                    with look.cursor.connection.transaction():
+                        rows = _version_rows(look.cursor, table, one.schema)
+            except SurefootError:
+                if not lenient:
+                    raise
             found.append(Elsewhere(one.schema, rows))
     return tuple(found)
 

@@ -14,7 +14,7 @@ from surefoot.catalogue.match import Difference, Identification
 from surefoot.decision.decide import classify
 from surefoot.decision.facts import Code, DatabaseState, Facts, VersionTableName
 from surefoot.decision.half_way import still_half_way
-from surefoot.decision.ownership import Ownership, is_elsewhere, is_others, set_aside
+from surefoot.decision.ownership import Ownership, doubtful, is_others, set_aside
 from surefoot.decision.recovery import recovery
 from surefoot.errors import SurefootError
 from surefoot.interrupted.interruption import InterruptedRevision
@@ -101,7 +101,17 @@ class Application:
             return database
         if self._ownership is None:
             self._ownership = self._owned(database)
-        return self._ownership.of(database, self._code.history)
+        makes_in, shared = self._makes_in(database), self._code.shared
+        return self._ownership.of(database, self._code.history, makes_in, shared=shared)
+
+    def _makes_in(self, database: DatabaseState) -> frozenset[str]:
+        """The schemas in which the application makes its objects, as far as that is known."""
+        view = self._view
+        version_schema = database.version_schema or view.version_table.schema or view.schema
+        made = frozenset({view.schema, version_schema})
+        _, catalogue = self._cataloguing.read()
+        named = by_catalogue(catalogue, made).schemas if catalogue is not None else None
+        return made if named is None else named | {version_schema}
 
     def _owned(self, database: DatabaseState) -> Ownership:
         view = self._view
@@ -333,6 +343,7 @@ class Application:
             half_way = still_half_way(database, self._code.history)
             database = msgspec.structs.replace(database, half_way=half_way)
             database = self._with_owners(self._with_places(connection, database))
+            database = self._with_installations(connection, database)
             # as long as no surefoot has begun: existing objects were made by something else
             untouched = not database.rows and database.mark == self._mark_before
             was_empty = self.was_empty and untouched
@@ -344,14 +355,29 @@ class Application:
                 return msgspec.structs.replace(facts, catalogue=condition)
             facts = self._with_standing(connection, facts, asked)
             standing, left = facts.standing, left - 1
-            its = is_elsewhere(database, self._code.history)
-            allowed = self._code.shared and not its and not database.rows
+            shared = self._code.shared
+            its = doubtful(database, self._code.history, shared=shared)
+            allowed = shared and not its and not database.rows
             if allowed and standing is not None and is_others(standing):
                 return Facts(self._code, set_aside(database), was_empty=True)
             if facts.standing is None or not left:
                 return facts
             if observe_database(connection, self.version_table).rows == database.rows:
                 return facts
+
+    def _with_installations(
+        self, connection: psycopg.Connection[Any], database: DatabaseState
+    ) -> DatabaseState:
+        """Add the installations in other schemas that have the data which the tables here lack,
+        unless a person has said that there are several.
+        """
+        if not database.rows or database.version_table.tenant is not None or self._code.shared:
+            return database
+        from surefoot.look.installations import observe_fuller
+
+        history, makes_in = self._code.history, self._makes_in(database)
+        fuller = observe_fuller(connection, database, history, makes_in)
+        return msgspec.structs.replace(database, elsewhere=fuller)
 
     def _changed_by_loading(self, database: DatabaseState) -> bool:
         """Whether the structure has changed since the look before the application's code was

@@ -115,8 +115,8 @@ STATE_TABLE: dict[State, StateRow] = {
         _AS_NAMED,
     ),
     State.VERSION_TABLE_ELSEWHERE: _refused(
-        "no version row where the application looks for it, and a version table in another schema "
-        "has its revisions",
+        "no version row where the application looks for it, or an installation that was never "
+        "used; and a version table in another schema has its revisions",
         _FOUND,
         _AS_NAMED,
     ),

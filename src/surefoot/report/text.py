@@ -129,7 +129,7 @@ def found_text(facts: Facts, state: State) -> str:
             held = ["NULL" if row is None else repr(row) for row in facts.database.rows]
             return f"a version table that holds {listed(held) or 'nothing'}"
         case State.VERSION_TABLE_ELSEWHERE:
-            return "no version row here, and one in another schema"
+            return "an installation in another schema, and none or an unused one here"
         case State.VERSION_ROWS_OVERLAP:
             return f"at {rows}, one of which is an ancestor of another"
 

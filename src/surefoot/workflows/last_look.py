@@ -9,6 +9,7 @@ import psycopg
 
 from surefoot.decision.decide import Decision, NothingToDo, Ready, decide
 from surefoot.decision.facts import DatabaseGrounds, Evidence, Facts
+from surefoot.decision.ownership import fuller_remarks
 from surefoot.decision.plan import Plan, Seed
 from surefoot.diagnosis.names import identifier, literal
 from surefoot.errors import Finding, SurefootError
@@ -131,6 +132,8 @@ def evidence_of(asked: Application, facts: Facts, grounds: DatabaseGrounds) -> E
     standing, catalogue = facts.standing, facts.catalogue
     decision, compared = decide(facts), standing is not None and standing.recorded is not None
     not_quick = asked.not_quick
+    passing = fuller_remarks(facts.database)  # rows change, and no later start would see it
+    remarks = decision.remarks if isinstance(decision, NothingToDo) else ()
     if not isinstance(decision, NothingToDo) or decision.state is not State.AT_HEAD:
         not_quick = "the database was not at this code's head"  # after `down`, for example
     elif not compared and (facts.code.requires_catalogue or not _is_missing(facts)):
@@ -139,7 +142,7 @@ def evidence_of(asked: Application, facts: Facts, grounds: DatabaseGrounds) -> E
         "verified" if compared else "unchecked",
         grounds,
         len(standing.recorded.differences) if standing and standing.recorded else 0,
-        decision.remarks if isinstance(decision, NothingToDo) else (),
+        tuple(remark for remark in remarks if remark not in passing),
         () if compared or catalogue is None else (catalogue.condition, *catalogue.why),
         asked.manifest,
         not_quick,

@@ -1,17 +1,20 @@
 """Why a database is refused because of its version table: a finding for each case."""
 
 import shlex
+from collections.abc import Iterable
 
 from surefoot.catalogue.differences import revision_text
 from surefoot.catalogue.match import Issue, Match
 from surefoot.decision.commands import naming, one_of
-from surefoot.decision.facts import Facts, VersionView
+from surefoot.decision.facts import Elsewhere, Facts, VersionView
 from surefoot.decision.newer_database import ahead
+from surefoot.decision.ownership import doubtful
 from surefoot.decision.refusals.structure import (
     ANOTHER_CATALOGUE,
     catalogue_lines,
     comment_lines,
     facts_match,
+    make_catalogue,
 )
 from surefoot.decision.version_rows import (
     Judged,
@@ -344,37 +347,86 @@ def _made(view: VersionView) -> str:
 
 
 def elsewhere(facts: Facts) -> Finding:
-    """The application's version table is in a schema where it isn't looked for."""
-    known = facts.code.history.revisions
-    others = [
-        other
-        for other in facts.database.elsewhere
-        if other.rows and all(row in known for row in other.rows)
-    ]
-    table = facts.database.version_table.name
+    """The application's installation seems to be in a schema where it isn't looked for."""
+    database, history = facts.database, facts.code.history
+    table, where = database.version_table.name, database.version_schema
+    if database.rows:
+        others = database.elsewhere
+        message = (
+            f"This installation is new or unused; another one, in the schema {others[0].schema}, "
+            "has the data."
+        )
+        looked = holds(facts)
+    else:
+        others = doubtful(database, history, shared=facts.code.shared)
+        message = (
+            "The version table is not where the application looks for it; a table in another "
+            "schema has its revisions."
+        )
+        looked = (
+            f"{where}.{table} has no row" if where else f"there is no table {_looked_for(facts)}"
+        )
     seen = [
-        f"{other.schema}.{table} holds {listed([*map(str, other.rows or ())])}" for other in others
+        f"{other.schema}.{table} holds {listed([*map(str, other.rows or ())])}"
+        + (", and tables that are empty here have rows there" if other.fuller else "")
+        for other in others
     ]
-    setting = f'version_table_schema="{others[0].schema}"'
-    server = facts.database.server
-    role, base = identifier(server.role), identifier(server.database)
-    its = others[0].schema
-    path = [its, *(one for one in server.search_path or ("public",) if one != its)]
-    where = facts.database.version_schema
-    looked = f"{where}.{table} has no row" if where else f"no table {table} is on the search path"
+    named = database.version_table.schema is not None
     return Finding(
         "version-table-elsewhere",
-        "The version table is not where the application looks for it; a table in another schema "
-        "has its revisions.",
+        message,
         (looked, *seen, *stands(facts)),
-        next=to_type(
-            f"if schema {others[0].schema} is right, set {setting} in env.py, or put the schema on "
-            "the role's search_path",
-            f"alter role {role} in database {base} set search_path = "
-            f"{', '.join(map(identifier, path))};",
-            then="then start again. If it is another installation's, give this one a database of "
-            f"its own. If it is a leftover: {_repair(facts)}",
+        next="\n".join(
+            (
+                _env_py_leads_to(others[0]) if named else _path_leads_to(facts, others[0]),
+                _two_are_meant(facts, others),
+            )
         ),
+    )
+
+
+def _looked_for(facts: Facts) -> str:
+    name = facts.database.version_table
+    return f"{name.schema}.{name.name}" if name.schema else f"{name.name} on the search path"
+
+
+def _env_py_leads_to(other: Elsewhere) -> str:
+    return (
+        f"if the application's data are in the schema {other.schema}, point env.py at it, with "
+        f'version_table_schema="{other.schema}" and the search path that leads there; then start '
+        "again."
+    )
+
+
+def _path_leads_to(facts: Facts, other: Elsewhere) -> str:
+    server, its = facts.database.server, other.schema
+    role, base = identifier(server.role), identifier(server.database)
+    path = [its, *(one for one in server.search_path or ("public",) if one != its)]
+    return to_type(
+        f'if schema {its} is right, set version_table_schema="{its}" in env.py, or put the schema '
+        "on the role's search_path",
+        f"alter role {role} in database {base} set search_path = "
+        f"{', '.join(map(identifier, path))};",
+        then="then start again.",
+    )
+
+
+def _two_are_meant(facts: Facts, others: Iterable[Elsewhere]) -> str:
+    """Say what to do if a second installation is meant, or if the other table is a leftover."""
+    database, meant = facts.database, "If a second installation is meant, in a schema of its own"
+    if not database.rows and not all(other.separate for other in others):
+        return (
+            "If it is another installation's, give this one a database of its own. If it is a "
+            f"leftover: {_repair(facts)}"
+        )
+    apart = {other.schema for other in others}
+    unknown = facts.standing is None and any(one.schema not in apart for one in database.contents)
+    if unknown and not database.rows:  # the tables here need a catalogue, whatever else is there
+        return f"{meant}: {make_catalogue(facts.catalogue)}; then surefoot up --shared"
+    return to_type(
+        f"{meant}, say so once",
+        "surefoot up --shared",
+        then="or for good, with shared = true in surefoot.toml",
     )
 
 
