@@ -146,6 +146,7 @@ NOT_IN_DOUBT = {
     "both are used": ROW.format("public"),
     "this one has data that the other lacks": "insert into public.orders values (1)",
     "the other is unused, too": "truncate app.people",
+    "a table is empty just now": "insert into app.notes values (1);" + ROW.format("public"),
     "the other one's revisions aren't the application's": (
         "update app.alembic_version set version_num = 'other'"
     ),

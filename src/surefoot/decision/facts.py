@@ -51,8 +51,8 @@ class Elsewhere(msgspec.Struct, frozen=True):
     """A table in another schema with the version table's name; `rows` is None if it wasn't read.
 
     `stranger` is its owner (or its schema's owner) if that role isn't trusted. `separate`: env.py
-    names another schema for this application, which uses nothing in this one. `fuller`: all tables
-    that have rows here have rows there, and more have.
+    names another schema for this application, which uses nothing in this one. `fuller`: the tables
+    that have rows here are few of those that have rows there.
     """
 
     schema: str
@@ -226,7 +226,9 @@ class DatabaseState(msgspec.Struct, frozen=True):
     needs another type.
     """
     elsewhere: tuple[Elsewhere, ...] = ()
-    """Tables of its name in other schemas."""
+    """Tables of its name in other schemas. If there are rows here, `look/installations.py` reads
+    those.
+    """
     name_taken: NameTaken | None = None
     """If there is none, another object that has its name or its primary key's."""
 

@@ -80,7 +80,11 @@ def observe_database(
             views = msgspec.convert(found_views, tuple[VersionView, ...])
         contents: tuple[SchemaContents, ...] = ()
         elsewhere: tuple[Elsewhere, ...] = ()
-        if not rows:
+        if rows:
+            elsewhere = tuple(
+                Elsewhere(one.schema) for one in _others(owners, seen["version_schema"])
+            )
+        else:
             contents = observe_contents(cursor, version_table.name, version_table.tenant)
             elsewhere = _elsewhere(look, owners, version_table.name, seen["version_schema"])
         taken: NameTaken | None = None
@@ -204,6 +208,15 @@ def observe_elsewhere(look: Look, database: DatabaseState) -> tuple[Elsewhere, .
     return _elsewhere(look, owners, name.name, database.version_schema, lenient=True)
 
 
+def _others(owners: Iterable[Owned], version_schema: str | None) -> tuple[Owned, ...]:
+    """The tables of the version table's name in other schemas."""
+    return tuple(
+        one
+        for one in owners
+        if not one.is_journal and one.schema != version_schema and one.kind in ("r", "p")
+    )
+
+
 def _elsewhere(
     look: Look,
     owners: Iterable[Owned],
@@ -214,9 +227,7 @@ def _elsewhere(
 ) -> tuple[Elsewhere, ...]:
     """Tables of the version table's name in other schemas. Only what is trusted is read."""
     found: list[Elsewhere] = []
-    for one in owners:
-        if one.is_journal or one.schema == version_schema or one.kind not in ("r", "p"):
-            continue
+    for one in _others(owners, version_schema):
         if not one.believed:
             stranger = one.owner if not one.trusted else one.schema_owner
             found.append(Elsewhere(one.schema, stranger=stranger or "somebody else"))

@@ -56,9 +56,16 @@ def _fuller(
         tables[schema].add(row["name"])
         if row["filled"]:
             filled[schema].add(row["name"])
-    # Revisions may insert rows into every installation. Only one that has no others can be unused.
     return tuple(
         msgspec.structs.replace(one, fuller=True)
         for one in others
-        if filled[""] < filled[one.schema] & tables[""]
+        if _is_unused(filled[""], filled[one.schema] & tables[""])
     )
+
+
+def _is_unused(here: set[str], there: set[str]) -> bool:
+    """Whether the tables that have rows here are few of those that have rows there.
+
+    Revisions insert rows into every installation, and a table of a used one may be empty just now.
+    """
+    return bool(there) and here <= there and len(here) <= len(there) / 2

@@ -12,7 +12,7 @@ import psycopg
 
 from surefoot.catalogue.match import Difference, Identification
 from surefoot.decision.decide import classify
-from surefoot.decision.facts import Code, DatabaseState, Facts, VersionTableName
+from surefoot.decision.facts import Code, DatabaseState, Elsewhere, Facts, VersionTableName
 from surefoot.decision.half_way import still_half_way
 from surefoot.decision.ownership import Ownership, doubtful, is_others, set_aside
 from surefoot.decision.recovery import recovery
@@ -368,15 +368,17 @@ class Application:
     def _with_installations(
         self, connection: psycopg.Connection[Any], database: DatabaseState
     ) -> DatabaseState:
-        """Add the installations in other schemas that have the data which the tables here lack,
-        unless a person has said that there are several.
+        """Keep of the version tables in other schemas only the installations that have the data
+        which the tables here lack; none if a person has said that there are several.
         """
-        if not database.rows or database.version_table.tenant is not None or self._code.shared:
+        if not (database.rows and database.elsewhere):
             return database
-        from surefoot.look.installations import observe_fuller
+        fuller: tuple[Elsewhere, ...] = ()
+        if not (self._code.shared or database.version_table.tenant):
+            from surefoot.look.installations import observe_fuller
 
-        history, makes_in = self._code.history, self._makes_in(database)
-        fuller = observe_fuller(connection, database, history, makes_in)
+            history, makes_in = self._code.history, self._makes_in(database)
+            fuller = observe_fuller(connection, database, history, makes_in)
         return msgspec.structs.replace(database, elsewhere=fuller)
 
     def _changed_by_loading(self, database: DatabaseState) -> bool:
