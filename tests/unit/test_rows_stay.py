@@ -36,6 +36,9 @@ def recipe(*texts: str, losses: tuple[Loss, ...] = ()) -> DowngradeRecipe:
         ("insert into public.made values (1)", None),
         ("update acc set w = coalesce(bal, 0) where bal > 1", None),
         ("delete from made", None),
+        ("truncate table made restart identity", None),
+        ("truncate made, acc", False),
+        ("truncate made cascade", False),
     ],
 )
 def test_what_stays(text: str, expected: bool | None) -> None:

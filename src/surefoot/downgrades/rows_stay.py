@@ -18,6 +18,7 @@ _CHANGE = re.compile(
     r"(?:insert into|(update)(?: only)?|delete from(?: only)?|truncate(?: table)?|merge into|copy) "
     rf"{NAME}"
 )
+_ALONE = r"(?: (?:restart identity|continue identity|restrict))*"
 _SET = re.compile(r" set (.*?)(?: from | where | returning |$)")
 _COLUMN = re.compile(rf"{NAME} ?=")
 # A value is computed from the one before: two times is another value than once.
@@ -73,6 +74,8 @@ def _goes_along(text: str, gone: frozenset[Name], schema: str) -> bool:
         return False
     name = split_name(found[2])
     table = name if len(name) == 2 else (schema, *name)
+    if sql.startswith("truncate") and not re.fullmatch(_ALONE, sql[found.end() :]):
+        return False  # other tables as well
     if table in gone:
         return True
     values = _SET.search(sql, found.end()) if found[1] and not text.endswith("…") else None
