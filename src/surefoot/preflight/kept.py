@@ -1,19 +1,21 @@
 """Whether the user's own objects are still there after revisions have run. Pure.
 
-Before they run, the catalogue shows what they drop. It doesn't show a table that is dropped and
-made anew under its name, or a revision that drops what it finds.
+Before they run, the catalogue shows what they drop. It doesn't show a table, a type or a function
+that is dropped and made anew under its name, or a revision that drops what it finds.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from surefoot.errors import Finding
 from surefoot.errors.steps import to_type
 from surefoot.errors.wording import count
 from surefoot.model.history import Revision
-from surefoot.preflight.checks.customisation_in_the_way import dropping
+from surefoot.preflight.put_aside import putting_aside
+from surefoot.schema.definitions import column
 from surefoot.schema.fact import Key, SchemaFact, relation_kind, table
 from surefoot.schema.kinds import kind_of
-from surefoot.schema.names import quote_name, quoted, renamed_aside, split_name
+from surefoot.schema.names import arguments, quote_name, split_name
 
 _SHOWN = 20
 
@@ -24,37 +26,71 @@ def missing(
     """Return those of the user's own objects that were there and aren't any more.
 
     Not what has another name now, and not what went with a table or a schema of the
-    application's: the checks before the run have decided about that. Of a table or a domain, only
-    itself; of a column, not the sequence that it owns.
+    application's: the checks before the run have decided about that. Of a table or a domain that
+    is gone, only itself; of a column, not the sequence that it owns.
     """
     found: list[SchemaFact] = []
-    own = tuple(own)
-    tables = {fact.name for fact in own if fact.kind == "relation"}
-    domains = {split_name(fact.name) for fact in own if fact.kind == "domain"}
     for fact in own:
         key, of = (fact.kind, fact.name), table(fact)
-        if fact.kind == "domain constraint" and split_name(fact.name)[:2] in domains:
-            continue
         if key not in before or key in now or (fact.kind == "sequence" and of is not None):
             continue
-        if of is not None and fact.kind != "relation":
-            if of in tables or ("relation", of) not in now or _renamed(fact, before, now):
+        if fact.kind == "domain constraint":
+            of = quote_name(*split_name(fact.name)[:2])
+            if ("domain", of) not in now:
+                continue
+        elif of is not None and fact.kind != "relation":
+            if ("relation", of) not in now:
                 continue
         elif _in_a_gone_schema(fact, before, now):
             continue
-        found.append(fact)
+        if not _renamed(fact, before, now):
+            found.append(fact)
     return tuple(found)
 
 
+def without_default(
+    own: Iterable[SchemaFact], before: Mapping[Key, str], now: Mapping[Key, str]
+) -> tuple[SchemaFact, ...]:
+    """Return the user's own columns that had a default, which went with what it was made of."""
+    return tuple(
+        fact
+        for fact in own
+        if (key := (fact.kind, fact.name)) in before
+        and key in now
+        and fact.kind == "column"
+        and column(before[key]).default is not None
+        and column(now[key]).default is None
+    )
+
+
 def _renamed(fact: SchemaFact, before: Mapping[Key, str], now: Mapping[Key, str]) -> bool:
-    """Whether the table has one like it under a new name; columns of a type are alike anyway."""
-    return fact.kind != "column" and any(
+    """Whether there is one like it under a new name; a routine's has the types of its arguments,
+    which may have been renamed.
+
+    Columns of a type are alike anyway.
+    """
+    of, parts = table(fact), split_name(fact.name)
+    routine = fact.kind in _ROUTINES
+    if not routine and (of is None or fact.kind == "column"):
+        return False
+    return any(
         kind == fact.kind
-        and definition == fact.definition
         and (kind, name) not in before
-        and table(SchemaFact(kind, name, definition)) == table(fact)
+        and (
+            split_name(name) == parts and len(_types(name)) == len(_types(fact.name))
+            if routine
+            else definition == fact.definition and table(SchemaFact(kind, name, definition)) == of
+        )
         for (kind, name), definition in now.items()
     )
+
+
+_ROUTINES = ("function", "procedure", "aggregate")
+
+
+def _types(name: str) -> list[str]:
+    """Return the types of a routine's arguments."""
+    return re.findall(r'(?:"(?:[^"]|"")*"|[^",])+', arguments(name)[1:-1])
 
 
 def _in_a_gone_schema(fact: SchemaFact, before: Mapping[Key, str], now: Mapping[Key, str]) -> bool:
@@ -62,15 +98,30 @@ def _in_a_gone_schema(fact: SchemaFact, before: Mapping[Key, str], now: Mapping[
     return fact.kind != "schema" and schema in before and schema not in now
 
 
-def went_along(lost: Iterable[SchemaFact]) -> tuple[SchemaFact, ...]:
-    """Return those that are useless without their table, such as indexes: they stop nothing."""
-    return tuple(fact for fact in lost if kind_of(fact.kind).goes_along)
+def went_along(lost: Iterable[SchemaFact], own: Iterable[SchemaFact]) -> tuple[SchemaFact, ...]:
+    """Return those that are useless without the application's table, such as indexes: they stop
+    nothing.
+
+    One of the user's own tables is still there, and lacks them.
+    """
+    tables = own_tables(own)
+    return tuple(
+        fact for fact in lost if kind_of(fact.kind).goes_along and table(fact) not in tables
+    )
+
+
+def own_tables(own: Iterable[SchemaFact]) -> frozenset[str]:
+    """Return the names of the user's own tables and views."""
+    return frozenset(fact.name for fact in own if fact.kind == "relation")
 
 
 def taken(
-    lost: Sequence[SchemaFact], live: Mapping[Key, str], revisions: Sequence[Revision]
+    lost: Sequence[SchemaFact],
+    own: Iterable[SchemaFact],
+    live: Mapping[Key, str],
+    revisions: Sequence[Revision],
 ) -> Finding:
-    """Return why the revisions can't stay: they took these objects of the user's.
+    """Return why the revisions can't stay: they took these objects of the user's `own`.
 
     `live` is the structure before them.
     """
@@ -85,7 +136,7 @@ def taken(
     it = "it was" if len(names) == 1 else "they were"
     seen = [
         f"{it} there before, and gone afterwards",
-        "the catalogue doesn't show that: a table was made anew, or what was found was dropped",
+        "the catalogue doesn't show that: something was made anew, or what was found was dropped",
     ]
     seen += names[:_SHOWN] if len(names) > 1 else []
     seen += [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
@@ -95,7 +146,7 @@ def taken(
         tuple(seen),
         next=to_type(
             f"put {'it' if len(names) == 1 else 'them'} aside; rows and values are kept",
-            *_aside(lost, live),
+            *putting_aside(lost, own_tables(own), live),
             then="then start again, and create again what fits the new structure",
         ),
     )
@@ -105,51 +156,3 @@ def called(fact: SchemaFact) -> str:
     """Return its kind and name."""
     kind = relation_kind(fact.definition) if fact.kind == "relation" else fact.kind
     return f"{kind} {fact.name}"
-
-
-def _aside(lost: Iterable[SchemaFact], live: Mapping[Key, str]) -> list[str]:
-    """Return statements that keep rows and values: tables and types move, columns are copied.
-
-    A view or a function went because of what it depends on, so that it must be made again.
-    """
-    names = {part for _, name in live for part in split_name(name)}
-    schemas = {split_name(name)[0] for kind, name in live if kind == "schema"}
-    moved: dict[str, list[str]] = {}
-    columns: dict[str, list[str]] = {}
-    views: dict[str, list[str]] = {}
-    others: list[str] = []
-    for fact in lost:
-        parts, word = split_name(fact.name), kind_of(fact.kind).sql
-        full = quote_name(*parts)
-        is_relation = fact.kind == "relation"
-        if is_relation and (kind := relation_kind(fact.definition)).endswith("view"):
-            *query, _ = dropping((fact.kind, fact.name), live)
-            others += query
-            views.setdefault(kind, []).append(full)
-        elif is_relation or fact.kind in _MOVED:
-            moved.setdefault(parts[0], []).append(f"{'table' if is_relation else word} {full}")
-        elif fact.kind == "column":
-            columns.setdefault(quote_name(*parts[:2]), []).append(parts[2])
-        elif fact.kind == "domain constraint":
-            others.append(
-                f"alter domain {quote_name(*parts[:2])} drop constraint {quoted(parts[2])};"
-            )
-        else:
-            found = dropping((fact.kind, fact.name), live)
-            others += found or (f"drop {word} {full};",)
-    others += [f"drop {kind} {', '.join(its)};" for kind, its in views.items()]
-    statements: list[str] = []
-    for schema, its in moved.items():
-        place = quoted(renamed_aside(schema, schemas))
-        statements.append(f"create schema if not exists {place};")
-        statements += [f"alter {one} set schema {place};" for one in its]
-    statements += others
-    for name, own in columns.items():
-        parts = split_name(name)
-        copy = quote_name(parts[0], renamed_aside(parts[1], names))
-        statements.append(f"create table {copy} as select * from {name};")  # noqa: S608 (for people)
-        statements += [f"alter table {name} drop column {quoted(column)};" for column in own]
-    return statements
-
-
-_MOVED = ("sequence", "enum", "range", "domain", "composite type")

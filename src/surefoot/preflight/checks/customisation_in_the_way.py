@@ -349,7 +349,7 @@ def _freeing(
     if any(end.key == ("relation", own_table) for end in one.ends):
         taken = {other for _, full in live for other in split_name(full)}
         copy = quote_name(found[0], renamed_aside(f"{found[1]}_{found[-1]}", taken))
-        columns = _columns_without(types, own_table, live)
+        columns = columns_without(types, own_table, live)
         return (
             "copy the table with it, and drop it",
             "then start again, and create it again in a form that fits",
@@ -382,7 +382,7 @@ def _freeing(
     return text, "then start again, and give it a type that fits", tuple(statements)
 
 
-def _columns_without(types: frozenset[str], table: str | None, live: Mapping[Key, str]) -> str:
+def columns_without(types: frozenset[str], table: str | None, live: Mapping[Key, str]) -> str:
     """Return what to select from a table so that the copy depends on none of these types."""
     columns = {
         split_name(key[1])[-1]: column_type(definition)

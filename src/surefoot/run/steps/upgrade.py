@@ -26,7 +26,7 @@ from surefoot.look.database import observe_database
 from surefoot.look.structure import facts_of
 from surefoot.model.history import Revision
 from surefoot.model.progress import Progress
-from surefoot.preflight.kept import called, missing, taken, went_along
+from surefoot.preflight.kept import called, missing, taken, went_along, without_default
 from surefoot.project.config import seconds
 from surefoot.run.context import Connect, Run
 from surefoot.run.failure_report import (
@@ -285,16 +285,18 @@ class _Keeping:
 
     def committing(self, connection: Any, revisions: Sequence[Revision]) -> None:
         """Require that all of them are there. Raises SurefootError `customisation-in-the-way`."""
-        lost = self._missing(connection)
-        along = went_along(lost)
+        now = self._structure(connection)
+        lost = missing(self._own, self._live, now)
+        along = went_along(lost, self._own)
         others = [fact for fact in lost if fact not in along]
         if others := self._visible_outside(others):
-            raise SurefootError.of(taken(others, self._live, revisions))
-        self._tell(along)
+            raise SurefootError.of(taken(others, self._own, self._live, revisions))
+        self._tell(along, now)
 
     def gone(self, connection: Any, revision: Revision) -> None:
         """Report what the revision took: it has committed that already."""
-        self._tell(self._missing(connection))
+        now = self._structure(connection)
+        self._tell(missing(self._own, self._live, now), now)
 
     def _visible_outside(self, lost: Sequence[SchemaFact]) -> list[SchemaFact]:
         """Return those that others still see: it wasn't another session that has dropped them."""
@@ -310,13 +312,13 @@ class _Keeping:
             if (names[fact][0], names[fact][-1]) in there or fact.kind not in _DROPPED_BY_OTHERS
         ]
 
-    def _missing(self, connection: Any) -> tuple[SchemaFact, ...]:
-        return missing(self._own, self._live, self._structure(connection))
-
-    def _tell(self, gone: Sequence[SchemaFact]) -> None:
+    def _tell(self, gone: Sequence[SchemaFact], now: dict[Key, str]) -> None:
         for fact in gone:
             self._progress.notice(f"your own {called(fact)} is gone")
+        for fact in without_default(self._own, self._live, now):
+            self._progress.notice(f"the default of your own {called(fact)} is gone")
         self._own = tuple(fact for fact in self._own if fact not in gone)
+        self._live = {key: now.get(key, text) for key, text in self._live.items()}
 
     def _structure(self, connection: Any) -> dict[Key, str]:
         rows = self._looking.rows_once(connection)
