@@ -228,3 +228,34 @@ def test_what_another_session_drops_meanwhile_is_its_own_affair(
     environment = {"OTHER": database.conninfo}
     result = application.run("up", "--json", url=database.url(), env=environment)
     assert (result.code, result.json["current"]) == (0, ["r2"]), result.out + result.err
+
+
+DROPS = """\
+import psycopg, time
+with psycopg.connect() as other:
+    other.execute("drop view names; drop table staging")
+    print(flush=True)
+    time.sleep(3)
+"""
+
+
+def test_what_another_session_drops_while_surefoot_looks(
+    application: Application, server: Server, database: Database
+) -> None:
+    """The server has no definition of a view that is gone by the time it is printed."""
+    application.revision(
+        "r2",
+        "r1",
+        body="import os, subprocess, sys\n"
+        "if 'OTHER' in os.environ:  # not while the catalogue is built\n"
+        f"    code = {DROPS!r}.replace('connect()', 'connect(' + repr(os.environ['OTHER']) + ')')\n"
+        "    other = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE)\n"
+        "    other.stdout.readline()",
+    )
+    behind(
+        *(application, server, database),
+        "create table staging (a int); create view names as select a from staging",
+    )
+    environment = {"OTHER": database.conninfo}
+    result = application.run("up", "--json", url=database.url(), env=environment)
+    assert (result.code, result.json["current"]) == (0, ["r2"]), result.out + result.err

@@ -40,22 +40,37 @@ def observe_structure(
     """
     names = _names(version_table)
     with translate_db_errors():
-        for left in reversed(range(_LOOKS)):
-            try:
-                rows = _rows(connection, names)
-            except (psycopg.InternalError, psycopg.ProgrammingError):
-                if not left:
-                    raise
-            else:
-                if all(map(_is_whole, rows)):
-                    return facts_of(rows)
-            signals.sleep(_PAUSE)
+        return whole_facts(lambda: _rows(connection, names), _was_dropped)
+
+
+def whole_facts(
+    ask: Callable[[], list[Row]], dropped: Callable[[Exception], bool]
+) -> tuple[SchemaFact, ...]:
+    """Return the facts of the rows that `ask` reads, sorted.
+
+    It is asked again if others drop something meanwhile: then a row isn't whole, or it raises what
+    is `dropped`. Raises SurefootError `look-failed` where they don't stop.
+    """
+    for left in reversed(range(_LOOKS)):
+        try:
+            rows = ask()
+        except Exception as error:
+            if not left or not dropped(error):
+                raise
+        else:
+            if all(map(_is_whole, rows)):
+                return facts_of(rows)
+        signals.sleep(_PAUSE)
     raise SurefootError(
         "look-failed",
         "The structure kept changing while surefoot read it.",
         seen=[f"{_LOOKS} attempts; during each of them, something was dropped"],
         next="wait until the program that creates and drops tables is done, then start again",
     )
+
+
+def _was_dropped(error: Exception) -> bool:
+    return isinstance(error, psycopg.InternalError | psycopg.ProgrammingError)
 
 
 def structure_within(

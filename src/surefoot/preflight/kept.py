@@ -30,6 +30,7 @@ def missing(
     is gone, only itself; of a column, not the sequence that it owns.
     """
     found: list[SchemaFact] = []
+    new = [SchemaFact(*key, text) for key, text in now.items() if key not in before]
     for fact in own:
         key, of = (fact.kind, fact.name), table(fact)
         if key not in before or key in now or (fact.kind == "sequence" and of is not None):
@@ -43,7 +44,7 @@ def missing(
                 continue
         elif _in_a_gone_schema(fact, before, now):
             continue
-        if not _renamed(fact, before, now):
+        if not _renamed(fact, new):
             found.append(fact)
     return tuple(found)
 
@@ -63,25 +64,26 @@ def without_default(
     )
 
 
-def _renamed(fact: SchemaFact, before: Mapping[Key, str], now: Mapping[Key, str]) -> bool:
-    """Whether there is one like it under a new name; a routine's has the types of its arguments,
-    which may have been renamed.
+def _renamed(fact: SchemaFact, new: Iterable[SchemaFact]) -> bool:
+    """Whether one of the new objects is it, under another name.
 
-    Columns of a type are alike anyway.
+    A routine's name has the types of its arguments, which may have been renamed. Columns of a type
+    are alike anyway.
     """
     of, parts = table(fact), split_name(fact.name)
-    routine = fact.kind in _ROUTINES
-    if not routine and (of is None or fact.kind == "column"):
+    if fact.kind in _ROUTINES:
+        number = len(_types(fact.name))
+        return any(
+            one.kind == fact.kind
+            and split_name(one.name) == parts
+            and len(_types(one.name)) == number
+            for one in new
+        )
+    if of is None or fact.kind == "column":
         return False
     return any(
-        kind == fact.kind
-        and (kind, name) not in before
-        and (
-            split_name(name) == parts and len(_types(name)) == len(_types(fact.name))
-            if routine
-            else definition == fact.definition and table(SchemaFact(kind, name, definition)) == of
-        )
-        for (kind, name), definition in now.items()
+        one.kind == fact.kind and one.definition == fact.definition and table(one) == of
+        for one in new
     )
 
 

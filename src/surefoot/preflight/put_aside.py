@@ -37,7 +37,8 @@ def putting_aside(
     viewed = _in_order([f for f in lost if _is_view(f) or f.kind in _ROUTINES], live)
     last = max((at for at, fact in enumerate(viewed, 1) if _is_view(fact)), default=0)
     columns = [fact for fact in lost if fact.kind == "column"]
-    rest = [fact for fact in lost if fact not in (*moved, *viewed, *columns)]
+    taken = frozenset((*moved, *viewed, *columns))
+    rest = [fact for fact in lost if fact not in taken]
     first = [f for f in rest if f.kind in _PARTS or f.definition.startswith("FOREIGN KEY")]
     second = [f for f in rest if f not in first and kind_of(f.kind).of_table]
     return [
@@ -95,7 +96,10 @@ def _in_order(facts: Iterable[SchemaFact], live: Mapping[Key, str]) -> list[Sche
             for fact in left
             if not any(_mentions(texts[one], names[fact]) for one in left if one != fact)
         ]
-        ordered += [fact for fact in free if _is_view(fact)] or free[:1] or left
+        views = any(map(_is_view, left))
+        ordered += (
+            [fact for fact in free if _is_view(fact)] or (free[:1] if views else free) or left
+        )
     return ordered
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from surefoot.alembic_env.account import Account
 from surefoot.alembic_env.looking import Looking
+from surefoot.alembic_env.raised import cause_of
 from surefoot.alembic_env.running import Running
 from surefoot.alembic_env.settings import Timeouts
 from surefoot.alembic_env.upgrade import RevisionFailed, VersionTableFailed, upgrade
@@ -23,7 +24,7 @@ from surefoot.errors import SurefootError
 from surefoot.errors.wording import count
 from surefoot.look.circumstances import objects_named
 from surefoot.look.database import observe_database
-from surefoot.look.structure import facts_of
+from surefoot.look.structure import whole_facts
 from surefoot.model.history import Revision
 from surefoot.model.progress import Progress
 from surefoot.preflight.kept import called, missing, taken, went_along, without_default
@@ -287,11 +288,11 @@ class _Keeping:
         """Require that all of them are there. Raises SurefootError `customisation-in-the-way`."""
         now = self._structure(connection)
         lost = missing(self._own, self._live, now)
-        along = went_along(lost, self._own)
+        along = frozenset(went_along(lost, self._own))
         others = [fact for fact in lost if fact not in along]
         if others := self._visible_outside(others):
             raise SurefootError.of(taken(others, self._own, self._live, revisions))
-        self._tell(along, now)
+        self._tell([fact for fact in lost if fact in along], now)
 
     def gone(self, connection: Any, revision: Revision) -> None:
         """Report what the revision took: it has committed that already."""
@@ -317,12 +318,19 @@ class _Keeping:
             self._progress.notice(f"your own {called(fact)} is gone")
         for fact in without_default(self._own, self._live, now):
             self._progress.notice(f"the default of your own {called(fact)} is gone")
-        self._own = tuple(fact for fact in self._own if fact not in gone)
+        told = frozenset(gone)
+        self._own = tuple(fact for fact in self._own if fact not in told)
         self._live = {key: now.get(key, text) for key, text in self._live.items()}
 
     def _structure(self, connection: Any) -> dict[Key, str]:
-        rows = self._looking.rows_once(connection)
-        return {(fact.kind, fact.name): fact.definition for fact in facts_of(rows)}
+        facts = whole_facts(lambda: self._looking.rows_once(connection), _was_dropped)
+        return {(fact.kind, fact.name): fact.definition for fact in facts}
+
+
+def _was_dropped(error: Exception) -> bool:
+    """Whether the server didn't find what another session has dropped, in any driver's words."""
+    cause = cause_of(error)
+    return cause is not None and cause.sqlstate.startswith(("42", "XX"))
 
 
 def _parts(revisions: tuple[Revision, ...], cuts: frozenset[str]) -> list[tuple[Revision, ...]]:
