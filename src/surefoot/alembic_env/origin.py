@@ -19,9 +19,9 @@ def create(
 ) -> None:
     """Call what `name` ("package.module:attribute") names, then write these version rows.
 
-    Unless it has written some itself. A MetaData creates its tables, and a callable with a
-    parameter gets a connection: env.py's own, in its transaction, before Alembic makes its version
-    table, whose schema may not exist until then. A callable without one finds the
+    Unless it has written some itself, or `rows` are empty. A MetaData creates its tables, and a
+    callable with a parameter gets a connection: env.py's own, in its transaction, before Alembic
+    makes its version table, whose schema may not exist until then. A callable without one finds the
     database itself, and may be a coroutine function. Raises SurefootError
     `application-environment-failed`, or `config-invalid` if it wrote other version rows.
     """
@@ -41,14 +41,14 @@ def create(
                 on_connection(context.connection)
 
         def steps(heads: Any, context: Any) -> list[Any]:
-            if heads and set(heads) != set(rows):
+            if heads and rows and set(heads) != set(rows):
                 raise SurefootError(
                     "config-invalid",
                     f"{name} writes the version row {', '.join(heads)}, and the configuration says "
                     f"that it stands for {', '.join(rows)}.",
                     next=f'correct the origin in surefoot.toml: revision = "{heads[0]}"',
                 )
-            if not heads:
+            if rows and not heads:
                 context.stamp(context.script, rows)
             return []
 

@@ -193,11 +193,15 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def loaded(self) -> tuple[Key, ...]:
-        """What the application itself makes while it is loaded, before the first revision; without
-        what administrators make in advance, a schema or an extension.
+        """What the application itself makes while it is loaded, before the first revision."""
+        return self.beginning("base")
+
+    def beginning(self, name: str) -> tuple[Key, ...]:
+        """Return what there is where the path of that name begins; without what administrators
+        make in advance, a schema or an extension.
         """
-        base = self.way("base")
-        made = base.initial if base is not None else ()
+        way = self.way(name)
+        made = way.initial if way is not None else ()
         return tuple(change.key for change in made if change.kind not in COMMON)
 
     def way(self, name: str) -> Way | None:

@@ -80,7 +80,7 @@ def _init_outdated(old: InitScripts | None, new: InitScripts | None) -> list[str
     if old is None or new is None:
         return [f"the init scripts were {'taken away' if new is None else 'added'}"]
     if old.revisions != new.revisions:
-        now, before = ", ".join(new.revisions), ", ".join(old.revisions)
+        now, before = (", ".join(one.revisions) or "base" for one in (new, old))
         return [f"the init scripts stand for {now}, and stood for {before}"]
     lines: list[str] = []
     if old.scripts != new.scripts:
@@ -333,7 +333,7 @@ def _init(new: Catalogue) -> Iterable[Finding]:
         yield Finding(
             "init-script-differs",
             "The init scripts don't create the structure of revision "
-            f"{', '.join(new.init.revisions)}.",
+            f"{', '.join(new.init.revisions) or 'base'}.",
             (
                 *(f"init script {path}" for path, _ in new.init.scripts),
                 *_cut([f"the scripts: {line}" for line in lines]),

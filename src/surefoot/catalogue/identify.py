@@ -163,7 +163,7 @@ class Identifier:
             # each by the path that fits it best, as where a person names it
             sets = dict.fromkeys((*lacking, *(applied for _, _, applied in near)))
             stands = (self.stand(applied) for applied in sets)
-            nearest = tuple(stand for stand in stands if stand is not None and stand.rows)
+            nearest = tuple(stand for stand in stands if stand and self._has_tables(stand))
         # this affects only the wording of the refusal: many databases have a table `users`
         foreign = not held and all(
             stand.matching * _A_LITTLE <= len(stand.missing) for stand in nearest
@@ -203,7 +203,7 @@ class Identifier:
         beyond = self._index.beyond[stand.way]
         if stand.matching == 0 or not self._has_own_kind(beyond):
             return False
-        if not stand.rows and not self._catalogue.loaded:
+        if not self._has_tables(stand):
             return False
         # one table `settings` among a shop's sixty may share our name by chance
         tables = sum(
@@ -212,6 +212,10 @@ class Identifier:
         )
         others = sum(fact.kind == "relation" for fact in self.own_on(stand.way))
         return tables >= _ENOUGH or others <= _STRANGERS * max(tables, 1)
+
+    def _has_tables(self, stand: Match) -> bool:
+        """Whether any object is expected there, also before the first revision."""
+        return bool(stand.rows) or bool(self._catalogue.beginning(stand.way))
 
     def _has_own_kind(self, beyond: frozenset[int]) -> bool:
         return any(

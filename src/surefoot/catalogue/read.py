@@ -172,7 +172,7 @@ def loads(text: str, name: str, tenant: str | None = None) -> Catalogue:
     scripts: InitScripts | None = None
     if init is not None:
         scripts = InitScripts(
-            tuple(init.head),
+            () if history.is_base(tuple(init.head)) else tuple(init.head),
             tuple((s[0], s[1]) for s in init.fields.get("script", [])),
             tuple(
                 tuple(zip(run[::2], run[1::2], strict=True))

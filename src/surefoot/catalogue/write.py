@@ -44,7 +44,7 @@ def dumps(catalogue: Catalogue) -> str:
     if base is not None and base.initial:
         blocks.append([_line("base"), *_change_lines(base.initial)])
     if init is not None and init_way is not None:
-        lines = [_line("init", *init.revisions)]
+        lines = [_line("init", *(init.revisions or ("base",)))]
         lines += [_line("script", path, sha256) for path, sha256 in init.scripts]
         lines += [_line("former", *(c for script in run for c in script)) for run in init.former]
         blocks.append([*lines, *_change_lines(_difference(catalogue, init_way))])

@@ -10,9 +10,27 @@ from surefoot.catalogue_build.passes import replayed
 from surefoot.catalogue_build.replays import Start
 from surefoot.catalogue_build.scratch import Scratch
 from surefoot.catalogue_build.servers import require_confined
-from surefoot.errors import SurefootError
+from surefoot.errors import Finding, SurefootError
+from surefoot.errors.steps import to_type
 from surefoot.model.target import Target
 from surefoot.project.config import Project, load
+
+_MISSING = ("(SQLSTATE 42P01)", "NoSuchTableError")
+
+
+def next_from_base(stopped: Finding) -> str | None:
+    """Return what to do about a table that a history misses on an empty database, without init
+    scripts: it may have been there before the first revision. None if nothing is missing.
+    """
+    if not any(sign in line for line in stopped.seen for sign in _MISSING):
+        return None
+    return to_type(
+        "if the table was there before the first revision, let an init script make it that stands "
+        'for base: init = ["before.sql"] and init_revision = "base" in surefoot.toml (surefoot '
+        "explain init-scripts). If code makes it, such as create_all(), write that script by",
+        "surefoot dump --create PACKAGE.MODULE:NAME -o before.sql",
+        then="Otherwise correct the revision",
+    )
 
 
 class Beginnings:

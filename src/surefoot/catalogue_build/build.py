@@ -23,7 +23,7 @@ from surefoot.catalogue_build.assemble import (
     with_variants,
     with_varying,
 )
-from surefoot.catalogue_build.beginnings import Beginnings
+from surefoot.catalogue_build.beginnings import Beginnings, next_from_base
 from surefoot.catalogue_build.early import Early, Pass
 from surefoot.catalogue_build.install import startable_code
 from surefoot.catalogue_build.passes import Replayed
@@ -159,6 +159,8 @@ class _Building:
             replays.require_end(init)
         if base.stopped is not None:
             if init is None:
+                next = next_from_base(base.stopped) or base.stopped.next
+                base.stopped = msgspec.structs.replace(base.stopped, next=next)
                 replays.require_end(base)
             told.notice(
                 f"the history doesn't run from its base ({base.failed or 'env.py'} fails: "
@@ -294,7 +296,7 @@ class _Building:
 
     def _init_scripts(self, base: Replayed) -> InitScripts | None:
         """Return other beginnings of a database than the base; None if the scripts don't say."""
-        if base.stopped is None and not code_of(self._project, base.opened.history).stands_for:
+        if base.stopped is None and code_of(self._project, base.opened.history).stands_for is None:
             self._told.notice(
                 "the init scripts don't say which revision they stand for, so the catalogue "
                 "covers the history alone; surefoot identifies what they make when they are run"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from surefoot.catalogue.catalogue import Catalogue
+from surefoot.catalogue.catalogue import Catalogue, Origin
+from surefoot.catalogue_build.beginnings import next_from_base
 from surefoot.catalogue_build.clock import now, settle
 from surefoot.catalogue_build.install import installed, startable_code
 from surefoot.catalogue_build.messages import SCRATCH, Opened
@@ -38,8 +39,8 @@ class Options(msgspec.Struct, frozen=True):
     """What to dump: the structure and the data at `revision`, as a person names it.
 
     `release` is the one that the header names; None: the revision's own. `from_init`: begin with
-    the init scripts even if the history runs from its base. `moment` replaces all times of the
-    replay itself.
+    the init scripts even if the history runs from its base. `create`: dump what that call makes,
+    and not the history. `moment` replaces all times of the replay itself.
     """
 
     moment: datetime
@@ -47,6 +48,7 @@ class Options(msgspec.Struct, frozen=True):
     revision: str = "head"
     release: str | None = None
     from_init: bool = False
+    create: str | None = None
 
 
 class Dumped(msgspec.Struct, frozen=True):
@@ -96,7 +98,16 @@ class _Replaying:
         self._options, self._told = options, told
 
     def replay(self) -> tuple[Target, Opened]:
-        """Create a database at the revision: from the base, or if that fails, from the scripts."""
+        """Create a database at the revision: from the base, or if that fails, from the scripts.
+
+        With `create`: as that call makes it.
+        """
+        if self._options.create:
+            origin = Origin("", (), self._options.create)
+            target, made = self._pass(
+                self._options.create, self._scratch.database, "base", origin=origin
+            )
+            return target, made.opened
         from_init, init = self._options.from_init, bool(self._project.config.init)
         upto = "base" if from_init else self._options.revision
         what = "the application's code" if from_init else "the history from its base"
@@ -104,7 +115,9 @@ class _Replaying:
         if not from_init and base.stopped is None:
             return target, base.opened
         if not init:
-            raise _failed(base) if base.stopped else _nothing_to_begin_with()
+            if base.stopped is None:
+                raise _nothing_to_begin_with()
+            raise _failed(base, next_from_base(base.stopped))
         if base.stopped is not None:
             self._told.notice(
                 f"the history doesn't run from its base ({base.failed or 'env.py'} fails: "
@@ -120,7 +133,9 @@ class _Replaying:
             raise _failed(behind)
         return target, behind.opened
 
-    def _pass(self, what: str, start: Callable[[], Target], upto: str) -> tuple[Target, Replayed]:
+    def _pass(
+        self, what: str, start: Callable[[], Target], upto: str, *, origin: Origin | None = None
+    ) -> tuple[Target, Replayed]:
         self._told.begin(what)
         try:
             target = start()
@@ -131,6 +146,7 @@ class _Replaying:
                 upto=upto,
                 scripts=False,
                 whole_server=self._scratch.ours,
+                origin=origin,
             )
         except SurefootError as error:
             look_for_extension(error.finding)
@@ -148,8 +164,9 @@ class _Replaying:
         """Require a revision at or after the init scripts', which can't be undone."""
         code = startable_code(self._project, opened, self._scratch)
         reached = applied_at(opened.history, self._options.revision)
-        if not reached.issuperset(code.stands_for):
-            begins = ", ".join(code.stands_for)
+        start = code.stands_for or ()
+        if not reached.issuperset(start):
+            begins = ", ".join(start)
             raise SurefootError(
                 "dump-failed",
                 f"The init scripts stand for {begins}, which {self._options.revision} "
@@ -157,12 +174,12 @@ class _Replaying:
                 seen=["the history doesn't run from its base, so it begins with the scripts"],
                 database=SCRATCH,
                 next=f"name {begins} or a later revision: --revision REV"
-                if len(code.stands_for) == 1
+                if len(start) == 1
                 else "name a revision that includes all of these: --revision heads",
             )
 
 
-def _failed(stopped: Replayed) -> SurefootError:
+def _failed(stopped: Replayed, next: str | None = None) -> SurefootError:
     finding = stopped.stopped
     assert finding is not None
     if not stopped.failed:
@@ -172,7 +189,8 @@ def _failed(stopped: Replayed) -> SurefootError:
         finding.message,
         seen=finding.seen,
         database=SCRATCH,
-        next="correct the revision; a history whose first tables were only ever made by a script "
+        next=next
+        or "correct the revision; a history whose first tables were only ever made by a script "
         "needs `init` and `init_revision` in surefoot.toml",
     )
 
@@ -203,7 +221,7 @@ def _header(
     return Header(
         application_name(project),
         release,
-        revisions,
+        revisions or ("base",),
         _compatible(catalogue, revisions),
         hashed(file, file.name).content if catalogue is not None else None,
         content_hash(content),

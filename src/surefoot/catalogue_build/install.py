@@ -43,7 +43,8 @@ class _Quiet:
 # Elsewhere, the next step is also one of the commands that need the scripts here.
 _NEXT: dict[str, str] = {
     "init-revision-missing": "set init_revision in surefoot.toml to the last revision whose "
-    "changes the scripts hold (of several branches, to a list of their last ones)",
+    "changes the scripts hold (of several branches, to a list of their last ones; to base, if they "
+    "hold only what is there before the first revision)",
     "init-script-names-another-revision": "use this release's own script; or correct init_revision "
     "or the header",
     "init-script-edited": "if it's maintained by hand, remove its header, and name the revision "
@@ -80,7 +81,7 @@ def _written(
     """Run the scripts, and return the version rows that they write; none if they fail."""
     target = database(project, scratch)
     try:
-        _install_scripts(project, target, Install(code.init, ()), opened)
+        _install_scripts(project, target, Install(code.init, None), opened)
     except SurefootError:
         return ()
     with connect(target, wait=10, say=lambda _: None) as connection:
@@ -120,7 +121,7 @@ def install_at(project: Project, target: Target, opened: Opened) -> None:
     """Run the init scripts on an empty database, as a fresh install does. Raises as `installed`."""
     code = startable_code(project, opened)
     known = opened.history.revisions
-    step = Install(code.init, tuple(known[id] for id in code.stands_for))
+    step = Install(code.init, tuple(known[id] for id in code.stands_for or ()))
     _install_scripts(project, target, step, opened)
 
 

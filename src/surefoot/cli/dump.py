@@ -44,6 +44,11 @@ _FIXED = datetime(2000, 1, 1, tzinfo=UTC)
     help="Begin with the init scripts, even if the history runs from its base.",
 )
 @click.option(
+    "--create",
+    metavar="NAME",
+    help='Dump what this call makes, such as "package.module:metadata", and not the history.',
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -60,14 +65,16 @@ def command(
     revision: str,
     release: str | None,
     from_init: bool,
+    create: str | None,
     output: Path | None,
     check: bool,
 ) -> ExitCode:
     """Write an init script: replay the history up to REV on a scratch server, and dump it.
 
     REV is a revision's id or its beginning, a release, or head. The script makes a fresh database
-    that stands at REV, with its version row; its header names the revision. It doesn't contain
-    seeds. Two runs give the same text. Only a scratch database is touched.
+    that stands at REV, with its version row; its header names the revision. With --create, the
+    script stands for base, unless the call itself writes a version row. It doesn't contain seeds.
+    Two runs give the same text. Only a scratch database is touched.
     """
     from surefoot.catalogue_build.dump import Options, dump
     from surefoot.report.building import BuildReport
@@ -79,7 +86,11 @@ def command(
         raise click.UsageError(
             "--json and the script can't both go to standard output: write the script with -o FILE."
         )
-    options = Options(_moment(), server, revision, release, from_init)
+    if create is not None and (from_init or revision != "head"):
+        raise click.UsageError(
+            "--create begins with no revision: leave --revision and --from-init."
+        )
+    options = Options(_moment(), server, revision, release, from_init, create)
     project = load_project(config_file)
     old = _read(output) if check and output is not None else b""
     if output is not None and not check:

@@ -3,7 +3,7 @@
 import msgspec
 
 from surefoot.catalogue.differences import difference_lines, revision_text
-from surefoot.catalogue.match import Difference, Match
+from surefoot.catalogue.match import Difference, Identification, Match
 from surefoot.decision.commands import naming
 from surefoot.decision.decide import (
     Decision,
@@ -110,7 +110,8 @@ def _decided(facts: Facts, options: AdoptOptions, not_undone: tuple[Difference, 
     if others_rows(facts):  # whatever a person names: the row is another application's
         return Refused(state, (REFUSALS[state](facts),))
     half_way = facts.database.half_way
-    if not options.rows and not half_way:
+    unnamed = not (options.rows or half_way or (options.base and _has_base(standing)))
+    if unnamed:
         if state is State.AHEAD_COMPATIBLE:
             return NothingToDo(state, ahead_remarks(facts))
         if options.repair and state in _IN_ORDER:
@@ -120,7 +121,7 @@ def _decided(facts: Facts, options: AdoptOptions, not_undone: tuple[Difference, 
         if state is State.AHEAD or (state in _TO_REPAIR and not options.repair):
             return Refused(state, (REFUSALS[state](facts),))
     stand, by = standing.asked, "person"
-    if not options.rows and not half_way:
+    if unnamed:
         recorded = standing.recorded
         if state in _IN_ORDER and recorded is not None and not recorded.differences:
             return NothingToDo(state)
@@ -136,7 +137,7 @@ def _decided(facts: Facts, options: AdoptOptions, not_undone: tuple[Difference, 
     if mend and views_on_column(facts):
         return Refused(state, (corrupted(facts),))
     own = _own_to_accept(facts)
-    said = stand.rows == rows and not half_way
+    said = bool(rows) and stand.rows == rows and not half_way  # an empty table says nothing
     if said and not (stand.differences or mend or own or put_below(facts)):
         return NothingToDo(state)
     if stand.differences and standing.foreign:
@@ -156,6 +157,11 @@ def _decided(facts: Facts, options: AdoptOptions, not_undone: tuple[Difference, 
         *_never_seen(facts, stand),
     )
     return Ready(state, Plan((step,), facts.fingerprint, remarks))
+
+
+def _has_base(standing: Identification) -> bool:
+    """Whether the structure may be the one that the first revision begins with."""
+    return any(not stand.rows for stand in (*standing.exact, *standing.nearest))
 
 
 def _settles(facts: Facts, options: AdoptOptions) -> bool:
@@ -276,7 +282,7 @@ def _empty() -> Finding:
 def _unreachable(options: AdoptOptions) -> Finding:
     return Finding(
         "unidentified-structure",
-        f"The catalogue doesn't know the structure at {', '.join(options.rows)}.",
+        f"The catalogue doesn't know the structure at {', '.join(options.rows) or 'base'}.",
         ("it begins with the init scripts",),
         next=to_type("list the revisions, and name one of them", "surefoot catalog show"),
     )

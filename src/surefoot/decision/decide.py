@@ -152,7 +152,7 @@ def _without_rows(facts: Facts) -> State:
     if standing is None:
         return State.UNVERSIONED
     if standing.chosen is not None:
-        if standing.chosen.rows:
+        if standing.chosen.rows or facts.code.begins_with_scripts:
             return State.IDENTIFIED
         # the application's own doing: init scripts begin with nothing
         return State.UNVERSIONED if facts.code.init else State.EMPTY
@@ -311,9 +311,9 @@ def _steps(facts: Facts, state: State) -> tuple[Step, ...]:
     code = facts.code
     if state is State.EMPTY and code.init:
         said = code.stands_for
+        if said is None:
+            return (Install(code.init, None),)  # what is pending after it isn't known yet
         steps.append(Install(code.init, tuple(code.history.revisions[id] for id in said)))
-        if not said:
-            return tuple(steps)  # what is pending after it isn't known yet
     if state is State.IDENTIFIED and facts.standing and facts.standing.chosen:
         standing = facts.standing
         steps.append(

@@ -51,7 +51,7 @@ def aim(
     applied = history.applied(rows)
     if len(words) == 1 and (steps := _STEPS.fullmatch(words[0])):
         return _so_many_less(history, applied, int(steps[1]))
-    if words == ("base",) and "base" not in history.revisions:
+    if history.is_base(words):
         return frozenset()
     named: set[str] = set()
     for word in words:

@@ -383,12 +383,20 @@ class Code(msgspec.Struct, frozen=True):
     backups: str | None = None
 
     @property
-    def stands_for(self) -> tuple[str, ...]:
+    def stands_for(self) -> tuple[str, ...] | None:
         """The version rows that the init scripts claim: the configured ones, else the last
-        header's. () if there is no claim.
+        header's. () if that is the base; None if there is no claim.
         """
         said = [script.header.revisions for script in self.init if script.header is not None]
-        return self.init_revisions or (tuple(sorted(said[-1])) if said else ())
+        claim = self.init_revisions or (tuple(sorted(said[-1])) if said else ())
+        if self.history.is_base(claim):
+            return ()
+        return claim or None
+
+    @property
+    def begins_with_scripts(self) -> bool:
+        """Whether the init scripts make what the first revision begins with."""
+        return bool(self.init) and self.stands_for == ()
 
 
 class Facts(msgspec.Struct, frozen=True):

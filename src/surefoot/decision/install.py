@@ -36,7 +36,7 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
         header = script.header
         if header is None:
             continue
-        unknown = [r for r in header.revisions if r not in code.history.revisions]
+        unknown = _unknown(code.history, header.revisions)
         if unknown:
             release = f", {header.release}," if header.release else ""
             return Finding(
@@ -69,7 +69,7 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
                     f"surefoot dump -o {shlex.quote(script.path)}",
                 ),
             )
-    if not code.stands_for and not identifiable:
+    if code.stands_for is None and not identifiable:
         return Finding(
             "init-revision-missing",
             "The init scripts don't say which revision they stand for.",
@@ -79,7 +79,8 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
             ),
             next=to_type(
                 "set init_revision in surefoot.toml to the last revision whose changes the scripts "
-                "hold (of several branches, to a list of their last ones). Or make a catalogue",
+                "hold (of several branches, to a list of their last ones; to base, if they hold "
+                "only what is there before the first revision). Or make a catalogue",
                 "surefoot catalog build",
             ),
         )
@@ -88,19 +89,20 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
 
 def _overlapping(code: Code) -> Finding | None:
     """One of the revisions is already part of another."""
-    pairs = code.history.overlapping(code.stands_for)
-    repeated = len(set(code.stands_for)) < len(code.stands_for)
+    said = code.stands_for or ()
+    pairs = code.history.overlapping(said)
+    repeated = len(set(said)) < len(said)
     if not pairs and not repeated:
         return None
     return _names_another(
-        f"The init scripts can't stand for these revisions together: {', '.join(code.stands_for)}.",
+        f"The init scripts can't stand for these revisions together: {', '.join(said)}.",
         *(f"{older} is already part of {newer}" for older, newer in pairs),
     )
 
 
 def unknown_revision(code: Code) -> Finding | None:
     """The code doesn't have a configured revision."""
-    unknown = [id for id in code.init_revisions if id not in code.history.revisions]
+    unknown = _unknown(code.history, code.init_revisions)
     if not code.init or not unknown:
         return None
     return Finding(
@@ -110,6 +112,10 @@ def unknown_revision(code: Code) -> Finding | None:
         next="correct init_revision in surefoot.toml; if the scripts come from a newer "
         "release, use that release's image",
     )
+
+
+def _unknown(history: History, said: tuple[str, ...]) -> tuple[str, ...]:
+    return () if history.is_base(said) else history.unknown(said)
 
 
 def remarks(code: Code) -> tuple[str, ...]:
@@ -124,13 +130,14 @@ def remarks(code: Code) -> tuple[str, ...]:
 
 def made(
     history: History,
-    said: tuple[str, ...],
+    said: tuple[str, ...] | None,
     written: tuple[str | None, ...],
     standing: Identification | None,
 ) -> tuple[str, ...]:
     """Return the version rows for what the scripts have made.
 
-    `said` are the claimed revisions, `written` the version rows that the scripts wrote themselves;
+    `said` are the claimed revisions (() is the base, None no claim), `written` the version rows
+    that the scripts wrote themselves;
     `standing` is the structure, None if there is no catalogue. Raises SurefootError
     `init-script-newer-than-code`, `init-script-names-another-revision`, `init-script-unidentified`.
     """
@@ -151,27 +158,27 @@ def made(
                 f"{', '.join('NULL' if row is None else repr(row) for row in written)}."
             )
         )
-    if said and rows and rows != said:
+    if said is not None and rows and rows != said:
         raise SurefootError.of(
             _names_another(
                 f"The init scripts write the version row {', '.join(rows)}, and they are said to "
-                f"stand for {', '.join(said)}."
+                f"stand for {', '.join(said) or 'base'}."
             )
         )
-    rows = rows or said
+    known = rows or said
     if standing is None:
-        if not rows:
+        if known is None:
             raise _error(
                 "init-script-unidentified",
                 "The init scripts write no version row, and don't say which revision they make.",
                 [],
                 'say which one they stand for: init_revision = "…" in surefoot.toml',
             )
-        return rows
-    if rows:
+        return known
+    if known is not None:
         if standing.asked is not None and standing.asked.differences:
             raise _contradicted(history, standing.asked, standing)
-        return rows
+        return known
     if standing.chosen is None:
         raise _unidentified(history, standing)
     if standing.chosen.rows == history.heads and standing.own:

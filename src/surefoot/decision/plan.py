@@ -15,11 +15,12 @@ from surefoot.scripts.header import ScriptFile
 class Install(msgspec.Struct, frozen=True, tag="install"):
     """Run the init scripts and record the revisions that they stand for, in one transaction.
 
-    Without any, they are identified from what they made, before the commit.
+    () is the base: every revision runs after them. If that isn't known (None), the revisions are
+    identified from what the scripts made, before the commit.
     """
 
     scripts: tuple[ScriptFile, ...]
-    revisions: tuple[Revision, ...]
+    revisions: tuple[Revision, ...] | None
 
 
 class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
@@ -181,7 +182,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def open_ended(self) -> bool:
         """Whether what follows it is only known once it has been carried out."""
-        return any(isinstance(step, Install) and not step.revisions for step in self.steps)
+        return any(isinstance(step, Install) and step.revisions is None for step in self.steps)
 
     @property
     def worth_a_backup(self) -> bool:

@@ -172,6 +172,12 @@ def _function(message: str) -> tuple[str, ...]:
     return (found[1],) if found else ()
 
 
+_BEFORE = (
+    "; if a release made the table before the history began, an init script must make it (surefoot "
+    "explain init-scripts)"
+)
+
+
 def missing(cause: Cause, about: About) -> Diagnosis:
     """Explain that a name which the revision expects is missing, and whether it should exist."""
     named = quoted_names(cause.message) or _function(cause.message) or _dotted(cause.message)
@@ -191,7 +197,7 @@ def missing(cause: Cause, about: About) -> Diagnosis:
     if about.catalogue is None:
         return Diagnosis(
             f"if it was removed or renamed, restore it and {AGAIN}; if it never existed, "
-            f"correct the revision. {REPORT}",
+            f"correct the revision{_BEFORE if cause.sqlstate == '42P01' else ''}. {REPORT}",
             seen,
         )
     catalogue = about.catalogue

@@ -76,7 +76,7 @@ def init_scripts(project: Project, code: Code) -> InitScripts | None:
 
     Without the header that `surefoot dump` writes: it names the catalogue in its turn.
     """
-    if not code.init or not code.stands_for:
+    if not code.init or code.stands_for is None:
         return None
     scripts = tuple((s.path, hashed(project.path(s.path), s.path).content) for s in code.init)
     former = tuple(

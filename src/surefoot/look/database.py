@@ -383,7 +383,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
 
 
 def _last_text(last: _Last) -> str:
-    return f"{', '.join(named_in(last.step, last.name))}, of {last.day}"
+    return f"{', '.join(named_in(last.step, last.name)) or 'base'}, of {last.day}"
 
 
 class _Writer(msgspec.Struct):

@@ -404,11 +404,12 @@ class Cataloguing:
         self,
         connection: psycopg.Connection[Any],
         version_table: VersionTableName,
-        rows: tuple[str, ...],
+        rows: tuple[str, ...] | None,
     ) -> Identification | None:
         """Identify the structure inside the transaction that has just made it.
 
-        `rows` are version rows to compare it with. None without a catalogue for it.
+        `rows` are version rows to compare it with, if they aren't None. None without a catalogue
+        for it.
         """
         catalogue = self.for_install
         if catalogue is None:
@@ -416,7 +417,7 @@ class Cataloguing:
         before = frozenset(self.live)
         facts = recognised(catalogue, structure_within(connection, version_table))
         identifier = Identifier(catalogue, facts)
-        asked = identifier.stand(catalogue.history.applied(rows)) if rows else None
+        asked = identifier.stand(catalogue.history.applied(rows)) if rows is not None else None
         standing = identifier.standing()
         # objects that existed before the scripts aren't theirs
         own = tuple(fact for fact in standing.own if fact not in before)

@@ -113,7 +113,7 @@ def preflight(connection: psycopg.Connection[Any], given: Preparation) -> Prefli
     until = next(widening, len(given.pending))
     ids = tuple(revision.id for revision in given.pending[:until])
     if not (seen.objects or seen.rows):
-        ids = (*given.facts.code.stands_for, *ids)
+        ids = (*(given.facts.code.stands_for or ()), *ids)
     stand = given.stand
     standing = given.facts.standing
     return judge(
@@ -234,7 +234,7 @@ def _nearer(given: Preparation) -> str:
     nearest = standing.nearer if standing else None
     if nearest is None or given.held is not None:
         return ""
-    rows = " ".join(nearest.rows)
+    rows = " ".join(nearest.rows) or "base"
     return (
         f"the structure is nearer to that of {rows} ({len(nearest.differences)} different): if "
         "that has run, the version row is wrong, and nothing is in the way"

@@ -195,7 +195,7 @@ class Application:
         identifiable = self._cataloguing.for_install is not None
         facts = msgspec.structs.replace(facts, identifiable=identifiable)
         start = code.stands_for
-        if not start:
+        if start is None:
             return msgspec.structs.replace(facts, pending=())
         unknown = not all(id in code.history.revisions for id in start)
         if unknown or code.history.overlapping(start):
@@ -203,11 +203,11 @@ class Application:
         return self._with_pending(connection, facts, start)
 
     def installed(
-        self, connection: psycopg.Connection[Any], rows: tuple[str, ...]
+        self, connection: psycopg.Connection[Any], rows: tuple[str, ...] | None
     ) -> Identification | None:
         """Identify the structure that the init scripts have made in this connection's transaction.
 
-        It is compared with `rows`, if any. None without a catalogue.
+        It is compared with `rows`, unless they are None. None without a catalogue.
         """
         return self._cataloguing.installed(connection, self.version_table, rows)
 

@@ -126,6 +126,10 @@ class History(msgspec.Struct, frozen=True):
         released = tuple(id for id, r in self.revisions.items() if r.release == word)
         return released or tuple(id for id in self.revisions if id.startswith(word))
 
+    def is_base(self, words: tuple[str, ...]) -> bool:
+        """Whether a person's words mean the state before the first revision."""
+        return words == ("base",) and "base" not in self.revisions
+
     def unknown(self, rows: Iterable[str | None]) -> tuple[str, ...]:
         """Return the version rows that no revision file defines, as text; a NULL becomes "NULL"."""
         return tuple(str(row or "NULL") for row in rows if row not in self.revisions)

@@ -1,6 +1,6 @@
 """Say in words what the catalogue shows about a structure."""
 
-from surefoot.catalogue.differences import probe_lines
+from surefoot.catalogue.differences import probe_lines, revision_text
 from surefoot.decision.facts import Facts
 from surefoot.decision.ownership import histories_among
 from surefoot.decision.refusals import renamed_version_table
@@ -33,7 +33,7 @@ def structure_texts(facts: Facts) -> list[str]:
         if not rows or told or facts.code.history.unknown(rows) or faults(facts.database):
             return []
         return ["the version row is believed: the catalogue begins with the init scripts"]
-    revision = ", ".join(held.rows)
+    revision = revision_text(held)
     verb = "matches" if held.matching == 1 else "match"
     texts = [f"{count(held.matching, 'fact')} {verb} revision {revision}"]
     if held.differences:
@@ -44,7 +44,7 @@ def structure_texts(facts: Facts) -> list[str]:
     if held.doubtful:
         texts.append(f"{count(len(held.doubtful), 'name')} can't be compared across versions")
     if held is standing.chosen and standing.by != "structure":
-        others = [", ".join(s.rows) for s in standing.exact if s is not held]
+        others = [revision_text(s) for s in standing.exact if s is not held]
         more = f" and {len(others) - 6} more" if len(others) > 6 else ""
         decided = "the evidence probes" if standing.by == "evidence" else f'"{standing.by}"'
         texts.append(f"they also match {', '.join(others[:6])}{more}; {decided} decided")

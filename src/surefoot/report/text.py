@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from surefoot.catalogue.differences import difference_lines
+from surefoot.catalogue.differences import difference_lines, revision_text
 from surefoot.decision.decide import Decision, Ready
 from surefoot.decision.facts import Facts
 from surefoot.decision.plan import Adopt, Clear, Install, Plan
@@ -105,7 +105,7 @@ def found_text(facts: Facts, state: State) -> str:
             chosen = facts.standing.chosen if facts.standing else None
             number = len(facts.pending or ())
             behind = f"{count(number, 'revision')} behind the code" if number else "the code's head"
-            where = ", ".join(chosen.rows) if chosen else ""
+            where = revision_text(chosen) if chosen else ""
             return f"no version row; by its structure it is at {where}, {behind}"
         case State.CONTRADICTED:
             return f"at {rows} by its version row, but not by its structure"
@@ -237,7 +237,7 @@ class TextReport:
         self._terminal.line()
         longest = max((len(r.id) for r in plan.revisions), default=12)
         installs = (s for s in plan.steps if isinstance(s, Install))
-        stamped = [len(r.id) for s in installs for r in s.revisions]
+        stamped = [len(r.id) for s in installs for r in s.revisions or ()]
         self._id_width = min(max(longest, *stamped, 0), 24)
         self._number(plan)
 

@@ -23,7 +23,7 @@ def adoption(workspace: Workspace, asked: Application, request: Request) -> Job:
     what its looks raise.
     """
     named, how = request.revisions, request.how
-    base = named == ("base",) and "base" not in asked.history.revisions
+    base = asked.history.is_base(named)
     ids = () if base else _ids(asked, named)
     rows = asked.history.rows(asked.history.applied(ids))
     options = AdoptOptions(rows, request.accept, request.verb == "repair", base, how, ids)

@@ -75,7 +75,8 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
     lines += [
         "",
         "# The revision that the init scripts stand for: the last one whose changes they",
-        "# contain. surefoot records it with them, and runs the revisions after it.",
+        "# contain; base, if they make only what the first revision begins with. surefoot records",
+        "# it with them, and runs the revisions after it.",
     ]
     if init:
         bases, heads = _ends(root, chosen)

@@ -90,13 +90,19 @@ def ambiguous(facts: Facts) -> Finding:
         for stand in standing.exact
     ]
     first = standing.exact[0]
-    # base can't be recorded: its version table is empty
+    # base leaves no version row, and the next look would be as ambiguous
     commands = naming("adopt", [stand for stand in standing.exact if stand.rows])
-    none_ran = (
-        "; if no revision has run, and nothing in these tables is needed, drop them"
-        if any(not stand.rows for stand in standing.exact)
-        else ""
+    to_decide = (
+        "To decide it for every database, add an evidence probe to the revision's file, or set "
+        'ambiguous = "earliest" in surefoot.toml (surefoot explain ambiguous-revision)'
     )
+    then = f"then start again. {to_decide}"
+    if any(not stand.rows for stand in standing.exact):
+        then = to_type(
+            "then start again. If no revision has run, start once with this in the environment",
+            "SUREFOOT_AMBIGUOUS=earliest",
+            then=to_decide,
+        )
     return Finding(
         "ambiguous-revision",
         "The structure matches several revisions, which don't differ in structure.",
@@ -110,9 +116,7 @@ def ambiguous(facts: Facts) -> Finding:
         next=to_type(
             one_of("if you know which of them ran last, record it", commands),
             *commands,
-            then=f"then start again{none_ran}. To decide it for every database, add an evidence "
-            'probe to the revision\'s file, or set ambiguous = "earliest" in surefoot.toml '
-            "(surefoot explain ambiguous-revision)",
+            then=then,
         ),
     )
 
@@ -124,7 +128,7 @@ def journal_contradicts(facts: Facts) -> Finding:
     names = [revision_text(stand) for stand in standing.exact]
     last = facts.database.last_journaled
     known = all(id in facts.code.history.revisions for id in standing.vetoed)
-    commands = naming("adopt", [stand for stand in standing.exact if stand.rows])
+    commands = naming("adopt", standing.exact)
     return Finding(
         "journal-contradicts-structure",
         "There is no version row, and the journal contradicts the structure.",

@@ -45,7 +45,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def carry_out(step: Adopt, run: Run) -> None:
     """Write the version rows and the journal's row."""
-    name = " ".join(step.stand.rows)
+    name = " ".join(step.stand.rows) or "base"
     run.progress.prepares(f"recording {name}")
     run.in_transaction(name, lambda connection: _adopt(step, connection, run))
     run.progress.end("adopt", name, "the revision that the database is at", 0.0, committed=True)

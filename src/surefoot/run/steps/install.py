@@ -25,8 +25,8 @@ from surefoot.scripts.run import run_script
 if TYPE_CHECKING:
     from surefoot.model import answers
 
-Look = Callable[[psycopg.Connection[Any], tuple[str, ...]], Identification | None]
-"""From a connection in a transaction, and version rows (or none), to a comparison of the structure.
+Look = Callable[[psycopg.Connection[Any], tuple[str, ...] | None], Identification | None]
+"""From a connection in a transaction, and version rows (or None), to a comparison of the structure.
 """
 
 
@@ -52,20 +52,21 @@ def carry_out(step: Install, run: Run) -> None:
 def lines(step: Install) -> list[str]:
     """Return the scripts, and the revisions that they stand for."""
     paths = ", ".join(script.path for script in step.scripts)
-    if not step.revisions:
+    if step.revisions is None:
         return [f"install {paths}; identify its revision by what it made, and continue"]
     stand = "which stands for" if len(step.scripts) == 1 else "which stand for"
-    return [f"install {paths}, {stand} {', '.join(one.id for one in step.revisions)}"]
+    return [f"install {paths}, {stand} {', '.join(one.id for one in step.revisions) or 'base'}"]
 
 
 def as_json(step: Install) -> "answers.Install":
     """Return the scripts, and the revisions that they stand for."""
     from surefoot.model import answers
 
+    names = None if step.revisions is None else tuple(one.id for one in step.revisions)
     return answers.Install(
         scripts=tuple(script.path for script in step.scripts),
-        revision=step.revisions[0].id if len(step.revisions) == 1 else None,
-        revisions=tuple(one.id for one in step.revisions),
+        revision=names[0] if names and len(names) == 1 else "base" if names == () else None,
+        revisions=names or (),
     )
 
 
@@ -91,17 +92,17 @@ def install(
         took = time.monotonic() - started
         progress.end("install", script.path, "", took, committed=False)
     schema, written = observe_version_rows(connection, version_table)
-    said = tuple(sorted(one.id for one in step.revisions))
-    rows = tuple(row for row in written if row) or said
-    known = bool(rows) and not history.unknown(rows)
-    standing = look(connection, rows if known else ()) if look else None
+    said = None if step.revisions is None else tuple(sorted(one.id for one in step.revisions))
+    claim = tuple(row for row in written if row) or said
+    known = claim is not None and not history.unknown(claim)
+    standing = look(connection, claim if known else None) if look else None
     rows = made(history, said, written, standing)
-    if not written:
+    if rows and not written:
         write_version_rows(connection, version_table, schema, rows)
     for id in rows:
         journal.stamp(executor(connection), history.revisions[id])
         stands = "the revision of the init scripts"
-        if not said:
+        if said is None:
             stands += ", by their version row" if written else ", by the structure"
         progress.end("stamp", id, stands, 0.0, committed=False)
 
