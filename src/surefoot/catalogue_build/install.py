@@ -43,8 +43,8 @@ class _Quiet:
 # Elsewhere, the next step is also one of the commands that need the scripts here.
 _NEXT: dict[str, str] = {
     "init-revision-missing": "set init_revision in surefoot.toml to the last revision whose "
-    "changes the scripts hold (of several branches, to a list of their last ones; to base, if they "
-    "hold only what is there before the first revision)",
+    "changes the scripts hold (of several branches, to a list of their last ones, or to base if "
+    "they hold only what is there before the first revision)",
     "init-script-names-another-revision": "use this release's own script; or correct init_revision "
     "or the header",
     "init-script-edited": "if it's maintained by hand, remove its header, and name the revision "

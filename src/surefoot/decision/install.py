@@ -79,7 +79,7 @@ def refused_beforehand(code: Code, *, identifiable: bool) -> Finding | None:
             ),
             next=to_type(
                 "set init_revision in surefoot.toml to the last revision whose changes the scripts "
-                "hold (of several branches, to a list of their last ones; to base, if they hold "
+                "hold (of several branches, to a list of their last ones, or to base if they hold "
                 "only what is there before the first revision). Or make a catalogue",
                 "surefoot catalog build",
             ),
