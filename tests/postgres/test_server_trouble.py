@@ -9,7 +9,9 @@ from typing import Any, LiteralString, cast
 import psycopg
 import pytest
 
+from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
+from surefoot.look.structure import observe_structure
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 from tests.support.database import Database
@@ -504,6 +506,22 @@ def test_a_look_waits_for_ten_minutes(database: Database, monkeypatch: pytest.Mo
         holder.execute("lock table t")
         with pytest.raises(SurefootError) as refused, looking(connection) as look:
             look.cursor.execute("select a from public.t")
+    assert refused.value.finding.code == "look-cancelled"
+    assert refused.value.finding.seen[-1] == "SQLSTATE 55P03"
+
+
+def test_the_structure_waits_as_long(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What prints a view's definition waits for the lock on its table."""
+
+    def hurried(name: str) -> LiteralString:
+        return cast("LiteralString", query(name).replace("'10min'", "'1s'"))
+
+    monkeypatch.setattr("surefoot.look.structure.query", hurried)
+    database.execute("create table t (a int); create view v as select * from t")
+    with psycopg.connect(database.conninfo) as holder, database.connect() as connection:
+        holder.execute("lock table t")
+        with pytest.raises(SurefootError) as refused:
+            observe_structure(connection, VersionTableName())
     assert refused.value.finding.code == "look-cancelled"
     assert refused.value.finding.seen[-1] == "SQLSTATE 55P03"
 

@@ -261,7 +261,7 @@ def observe_surroundings(
         connection.transaction(),
         connection.cursor(row_factory=dict_row) as cursor,
     ):
-        cursor.execute("set transaction isolation level repeatable read, read only")
+        cursor.execute(query("snapshot"))
         cursor.execute(query("facts_settings"))
         made = path.made if path is not None else {}
         names: dict[str, Any] = {

@@ -98,7 +98,7 @@ def _names(version_table: VersionTableName) -> dict[str, str | None]:
 
 def _rows(connection: psycopg.Connection[Any], names: dict[str, str | None]) -> list[Any]:
     with connection.transaction(), Asking(connection, row_factory=tuple_row) as cursor:
-        cursor.execute("set transaction isolation level repeatable read, read only")
+        cursor.execute(query("snapshot"))
         if kept := plans_are_kept(connection):
             cursor.execute(kept.encode())
         return _asked(cursor, names)
