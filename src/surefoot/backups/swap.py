@@ -166,7 +166,8 @@ def in_use(swap: Swap, seen: tuple[str, ...]) -> SurefootError:
         "database-in-use",
         f"Other sessions are connected to {swap.name}, so it can't be swapped.",
         seen=[*seen[:8], *([f"and {len(seen) - 8} more"] if len(seen) > 8 else [])],
-        next="stop the application, or end these sessions with --disconnect",
+        next="stop the application, then start again; or end these sessions: give the same command "
+        "again, with --disconnect",
     )
 
 
