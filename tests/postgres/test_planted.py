@@ -54,7 +54,7 @@ ANSWERS = {
 # All others run where only pg_catalog is on the search path.
 BARE = frozenset(
     (
-        *("unnamed", "look", "pin", "facts_settings", "system_identifier"),
+        *("unnamed", "look", "snapshot", "pin", "facts_settings", "system_identifier"),
         *("create_journal_schema", "create_journal", "add_journal_down", "journal_made"),
         *(
             "insert_journal",
