@@ -25,11 +25,11 @@ def next_from_base(stopped: Finding) -> str | None:
     if not any(sign in line for line in stopped.seen for sign in _MISSING):
         return None
     return to_type(
-        "if the table was there before the first revision, let an init script make it that stands "
-        'for base: init = ["before.sql"] and init_revision = "base" in surefoot.toml (surefoot '
-        "explain init-scripts). If code makes it, such as create_all(), write that script by",
+        "correct the revision; or, if the table was there before the first revision, let an init "
+        'script make it that stands for base: init = ["before.sql"] and init_revision = "base" in '
+        "surefoot.toml (surefoot explain init-scripts). If code makes it, such as create_all(), "
+        "write that script by",
         "surefoot dump --create PACKAGE.MODULE:NAME -o before.sql",
-        then="Otherwise correct the revision",
     )
 
 
