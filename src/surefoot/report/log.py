@@ -173,11 +173,6 @@ ANY = (
 )
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of a line."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(ANY)}
-
-
 class LogTerminal(Terminal):
     """Replaces a terminal: lines for people become events, too."""
 
