@@ -14,9 +14,12 @@ from surefoot.errors import SurefootError
 
 @contextlib.contextmanager
 def untouched(connection: Any) -> Generator[Any, None, None]:
-    """Read on the application's connection; end the transaction only if the reading began it."""
+    """Read on the application's connection; end the transaction only if the reading began it, and
+    leave nothing prepared.
+    """
     began = not connection.in_transaction()
-    yield connection
+    with unprepared(connection):
+        yield connection
     if began and connection.in_transaction():
         connection.rollback()
 

@@ -73,9 +73,14 @@ def savepoint(connection: Any, name: str) -> Generator[None, None, None]:
     Plain statements, because SQLAlchemy's own savepoints would end with transactions begun inside.
     If there is no transaction (a connection in autocommit), one is begun.
     """
+
+    def execute(statement: str) -> None:
+        with unprepared(connection):
+            connection.execute(sqlalchemy.text(statement))
+
     back = (f"rollback to savepoint {name}", f"release savepoint {name}")
     try:
-        connection.execute(sqlalchemy.text(f"savepoint {name}"))
+        execute(f"savepoint {name}")
     except DBAPIError as error:
         original: Any = error.orig
         if _NO_TRANSACTION not in (
@@ -83,10 +88,10 @@ def savepoint(connection: Any, name: str) -> Generator[None, None, None]:
             getattr(original, "pgcode", None),
         ):
             raise
-        connection.execute(sqlalchemy.text("begin"))
+        execute("begin")
         back = ("rollback",)
     try:
         yield
     finally:
         for statement in back:
-            connection.execute(sqlalchemy.text(statement))
+            execute(statement)

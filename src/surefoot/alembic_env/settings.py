@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy
 
 from surefoot.alembic_env.account import Setting
-from surefoot.alembic_env.connection import unprepared, untouched
+from surefoot.alembic_env.connection import untouched
 from surefoot.alembic_env.driver import backend_pid, driver_of
 
 # How often the server checks that its client is still there: statements of a killed surefoot then
@@ -66,7 +66,7 @@ def setting_of(connection: Any, timeouts: Timeouts) -> Setting:
     and tried again: a CREATE INDEX CONCURRENTLY would leave an invalid index. Other settings apply
     to the session or, through a pooler that shares its sessions, to the transaction.
     """
-    with untouched(connection) as reading, unprepared(reading):
+    with untouched(connection) as reading:
         rows = [tuple(row) for row in reading.execute(_ASK)]
     pid, linux, *_, started = rows[0]
     found = {name: (source, setting) for _, _, name, source, setting, _ in rows}
@@ -85,7 +85,7 @@ def setting_of(connection: Any, timeouts: Timeouts) -> Setting:
         if name in found and found[name][0] not in ("client", "session")
     ]
     if not timeouts.policies and found["row_security"][0] not in ("client", "session"):
-        with untouched(connection) as reading, unprepared(reading):
+        with untouched(connection) as reading:
             if reading.execute(_HIDDEN).scalar():
                 setting = f"'row_security', 'off', {str(local).lower()}"
                 parts.append(f"pg_catalog.set_config({setting})")

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy
 
-from surefoot.alembic_env.connection import unprepared, untouched
+from surefoot.alembic_env.connection import untouched
 from surefoot.alembic_env.driver import driver_of, is_idle
 from surefoot.alembic_env.looking import savepoint
 from surefoot.alembic_env.steps import execute_text, executor
@@ -32,7 +32,7 @@ def require_trusted(connection: Any, version_table: VersionTableName) -> tuple[O
 
     Raises SurefootError `object-not-trusted`.
     """
-    with untouched(connection), savepoint(connection, "surefoot_look"), unprepared(connection):
+    with untouched(connection), savepoint(connection, "surefoot_look"):
         ((path, *_),) = connection.execute(sqlalchemy.text(query("pin"))).all()
         execute = executor(connection)
         ((role, _, named),) = execute(query("named"), {"table": version_table.name})
