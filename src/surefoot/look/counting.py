@@ -11,6 +11,13 @@ from surefoot.schema.fact import Key
 from surefoot.schema.names import split_name
 from surefoot.sql import query
 
+# What was there in the snapshot can be gone when the statement is parsed.
+DROPPED = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.InvalidSchemaName,
+)
+
 
 def row_lines(
     connection: psycopg.Connection[Any], dropped: Iterable[Key], role: str | None = None
@@ -45,7 +52,8 @@ def count_rows(
     """Count a table's rows in which `what` is not null, including rows that policies hide.
 
     None if the role can't read them all, or if counting would run others' code: for a view, a
-    foreign table, a table whose owner isn't trusted, or one from which such a table inherits.
+    foreign table, a table whose owner isn't trusted, or one from which such a table inherits. Also
+    if another session has dropped it meanwhile: a replica that migrates, for example.
     `role` is the role that env.py sets, whose tables are trusted as well.
     """
     asked = {"schema": schema, "table": table, "role": role, "trusted": look.trusted}
@@ -56,7 +64,7 @@ def count_rows(
     try:
         with connection.transaction():
             row = connection.execute(counting_statement(schema, table, what)).fetchone()
-    except psycopg.errors.InsufficientPrivilege:
+    except (psycopg.errors.InsufficientPrivilege, *DROPPED):
         return None
     return row[0] if row else 0
 

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from surefoot.diagnosis.cause import Drawn, Numbers
+from surefoot.look.counting import DROPPED
 from surefoot.postgres.look import looking
 from surefoot.sql import query
 
@@ -38,9 +39,9 @@ def sequences(connection: psycopg.Connection[Any], schema: str, table: str) -> t
         for chunk in chunks:
             read = None
             too_long = psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled
-            with contextlib.suppress(*too_long), connection.transaction():
+            with contextlib.suppress(*too_long, *DROPPED), connection.transaction():
                 read = _read(cursor, chunk)
-            if read is None:  # it would take too long, or others hold a lock
+            if read is None:  # it would take too long, or others hold a lock or drop something
                 break
             found += [one for one in read if one.behind or chunk is asked]
     return tuple(found)
