@@ -89,7 +89,13 @@ class Scratch:
     def _drop(self, what: str, name: sql.Identifier, statement: sql.SQL) -> None:
         """Drop it; if that fails (a subscription, for example), the results are worth more."""
         try:
-            self._connection.execute(statement.format(name))
+            try:
+                self._connection.execute(statement.format(name))
+            except psycopg.errors.InsufficientPrivilege:
+                # FORCE may not end an autovacuum worker, which a drop without it does
+                if what != "database":
+                    raise
+                self._connection.execute(sql.SQL("drop database if exists {}").format(name))
         except psycopg.Error as error:
             why = str(error).splitlines()[0]
             self._say(f"the {what} {name.as_string(self._connection)} stays on {self.label}: {why}")
