@@ -1,8 +1,10 @@
 """What is in the way of a catalogue, and what `catalog check` finds: each told with its code."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +236,39 @@ def test_a_role_that_may_make_no_database(application: Application, server: Serv
     assert (result.code, result.error) == (4, "scratch-server-unusable")
     assert "permission denied to create database" in told(result, "scratch-server-unusable")
     assert "CREATEDB" in result.json["findings"][0]["next"]
+
+
+def test_a_superuser_in_the_scratch_database(application: Application, server: Server) -> None:
+    """A monitor looks into every database. The role may not end its session, and waits for it."""
+    application.linear()
+    over, seen = threading.Event(), set[str]()
+
+    def monitor() -> None:
+        every = "select datname from pg_database where datname ~ '^surefoot_scratch'"
+        with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+            while not over.wait(0.02):
+                for (name,) in connection.execute(every).fetchall():
+                    with (
+                        contextlib.suppress(psycopg.Error),
+                        psycopg.connect(server.conninfo(name)) as looking,
+                    ):
+                        looking.execute("select pg_sleep(0.5)")
+                        seen.add(name)
+
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute("create role maker login createdb password 'password'")
+        watching = threading.Thread(target=monitor)
+        watching.start()
+        try:
+            url = f"postgresql://maker:password@{server.host}:{server.port}/postgres"
+            result = application.run("catalog", "build", "--no-downgrade", "--server", url)
+        finally:
+            over.set()
+            watching.join()
+        assert result.code == 0, result.err
+        assert seen
+        assert scratch_databases(server) == 0, result.err
+        connection.execute("drop role maker")
 
 
 def test_no_server_at_all(application: Application) -> None:

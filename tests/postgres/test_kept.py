@@ -242,7 +242,7 @@ with psycopg.connect() as other:
 def test_what_another_session_drops_while_surefoot_looks(
     application: Application, server: Server, database: Database
 ) -> None:
-    """The server has no definition of a view that is gone by the time it is printed."""
+    """A view is dropped between the snapshot and the moment when its definition is printed."""
     application.revision(
         "r2",
         "r1",

@@ -536,8 +536,8 @@ def test_a_session_that_holds_the_version_table(shop: Application, database: Dat
 def test_another_installations_version_table_is_no_misplaced_one(
     shop: Application, database: Database
 ) -> None:
-    """With its tables beside it, it has the data, or is somebody's own: a person says which. Then
-    it stays, and this one is installed.
+    """It has tables, so a person must say that two are meant. Then it stays, and this one is
+    installed.
     """
     database.execute(
         "create schema tenant_a; create table tenant_a.customers (id int);"

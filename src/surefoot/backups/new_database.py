@@ -31,6 +31,7 @@ from surefoot.errors.steps import to_type
 from surefoot.model.progress import Progress
 from surefoot.model.target import Target
 from surefoot.postgres.connect import connect
+from surefoot.postgres.drop_database import drop_database
 from surefoot.postgres.programs import Program, called
 from surefoot.postgres.run_program import Ended, run
 from surefoot.schema.names import quote_name, renamed_aside
@@ -110,7 +111,7 @@ def _new(filling: Filling) -> Target:
 
 def dropped(m: psycopg.Connection[Any], name: str) -> None:
     """Drop the database, and end its sessions: a leftover pg_restore, for example."""
-    m.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    drop_database(m, name)
 
 
 def marked(m: psycopg.Connection[Any], name: str, mark: Mark) -> None:

@@ -1,5 +1,6 @@
 """The scratch server for replays: a named one, the system's, or an embedded one."""
 
+import functools
 import re
 import secrets
 import shutil
@@ -16,7 +17,9 @@ from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.errors.masking import keep_secret
 from surefoot.model.target import Target, parse
 from surefoot.postgres.connect import connect
+from surefoot.postgres.drop_database import drop_database
 from surefoot.postgres.embedded import Server, embedded_bin, has_embedded
+from surefoot.schema.names import quote_name
 
 _SYSTEM = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
 
@@ -36,7 +39,7 @@ class Scratch:
         """`ours`: only surefoot uses the server, so roles of a history are dropped, too."""
         self.label, self._say, self.ours = label, say, ours
         self._target, self._connection = target, connection
-        self._made: sql.Identifier | None = None
+        self._made: str | None = None
         self._roles = self._all_roles()
 
     def database(self) -> Target:
@@ -58,7 +61,7 @@ class Scratch:
                 seen=[self.label, *str(error).strip().splitlines()[:2]],
                 next="give the role CREATEDB, or name another server with --server",
             ) from error
-        self._made = identifier
+        self._made = name
         # a lock that is waited for here is one of this process's own
         self._connection.execute(
             sql.SQL("alter database {} set lock_timeout = '20s'").format(identifier)
@@ -81,24 +84,19 @@ class Scratch:
         if self._made is None:
             return
         made, self._made = self._made, None
-        self._drop("database", made, sql.SQL("drop database if exists {} with (force)"))
+        self._drop("database", made, lambda: drop_database(self._connection, made))
         if self.ours:  # on a shared server, they may belong to others
             for role in self._all_roles() - self._roles:
-                self._drop("role", sql.Identifier(role), sql.SQL("drop role {}"))
+                statement = sql.SQL("drop role {}").format(sql.Identifier(role))
+                self._drop("role", role, functools.partial(self._connection.execute, statement))
 
-    def _drop(self, what: str, name: sql.Identifier, statement: sql.SQL) -> None:
+    def _drop(self, what: str, name: str, drop: Callable[[], object]) -> None:
         """Drop it; if that fails (a subscription, for example), the results are worth more."""
         try:
-            try:
-                self._connection.execute(statement.format(name))
-            except psycopg.errors.InsufficientPrivilege:
-                # FORCE may not end an autovacuum worker, which a drop without it does
-                if what != "database":
-                    raise
-                self._connection.execute(sql.SQL("drop database if exists {}").format(name))
+            drop()
         except psycopg.Error as error:
             why = str(error).splitlines()[0]
-            self._say(f"the {what} {name.as_string(self._connection)} stays on {self.label}: {why}")
+            self._say(f"the {what} {quote_name(name)} stays on {self.label}: {why}")
 
     def _all_roles(self) -> set[str]:
         if self._connection.broken:

@@ -37,6 +37,7 @@ from surefoot.decision.facts import VersionTableName
 from surefoot.errors import SurefootError
 from surefoot.look.structure import observe_structure
 from surefoot.model.target import Target
+from surefoot.postgres.drop_database import drop_database
 from surefoot.project.config import Project
 from surefoot.schema.fact import SchemaFact
 from surefoot.sql import query
@@ -139,9 +140,7 @@ class Stage:
     def drop(self, name: str) -> None:
         """Drop the database, and end every session in it."""
         with self.connect() as connection:
-            connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
+            drop_database(connection, name)
 
     def close(self) -> None:
         """Drop every database that was made here, also those that a restore has set aside."""

@@ -104,7 +104,7 @@ def installations(database: DatabaseState, history: History) -> tuple[Elsewhere,
 
 
 def doubtful(database: DatabaseState, history: History, *, shared: bool) -> tuple[Elsewhere, ...]:
-    """Return those that may be the real one: an install here would be an empty one beside it.
+    """Return the other installations that may have the data, which an install here would lack.
 
     Only a person can say that two are meant (`shared`), where env.py says which is this one.
     """

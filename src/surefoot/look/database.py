@@ -200,8 +200,8 @@ def _believed(
 
 
 def observe_elsewhere(look: Look, database: DatabaseState) -> tuple[Elsewhere, ...]:
-    """Tables of the version table's name in other schemas, within a look, where there are version
-    rows here: a table whose rows policies hide is nobody's error.
+    """Return the tables of the version table's name in other schemas, for a database that has
+    version rows. One whose rows are hidden by policies has no rows here, and fails nothing.
     """
     name = database.version_table
     owners = observe_owners(look, name)

@@ -1,3 +1,3 @@
--- One read-only snapshot. What prints a definition waits for whoever changes the table, as long as a look does (look.sql).
+-- One read-only snapshot. Printing a definition waits for a session that has locked the table: at most as long as in look.sql.
 set transaction isolation level repeatable read, read only;
 set local lock_timeout = '10min'
