@@ -75,4 +75,5 @@ def test_a_hundred_rounds_have_everything_in_them() -> None:
 
 def _done(*names: str) -> Output:
     done = [{"step": "revision", "name": name} for name in names]
-    return Output("up --json", 0, msgspec.json.encode({"done": done}).decode(), "")
+    outcome = msgspec.json.encode({"event": "outcome", "done": done}).decode()
+    return Output("up --log json", 0, "", f"{outcome}\n")

@@ -1,6 +1,7 @@
 """One round: so many `surefoot up` at once on one database, one of them perhaps killed."""
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -26,6 +27,7 @@ _LATEST = 2.0  # seconds after the first start
 _HELD = 0.8  # seconds, about as long as the lock is held
 _LONGEST_ORPHAN = 8.0  # seconds; the server itself looks every five whether its client is there
 _TRIES = 5
+_UP = ("up", "--log", "json")
 
 _HOLDER = (
     "select a.application_name from pg_locks l join pg_stat_activity a on a.pid = l.pid"
@@ -84,11 +86,12 @@ def perform(stage: Stage, round: Round) -> Result:
 
 
 def start_together(
-    stage: Stage, way: str, name: str, replicas: int, port: int | None = None, *, real: bool = False
+    stage: Stage, way: str, name: str, replicas: int, port: int | None = None
 ) -> list[Running]:
-    return [
-        stage.start(WAYS[way], name, "up", "--json", port=port, real=real) for _ in range(replicas)
-    ]
+    """Start them with a log for programs, and not with --json, which turns off the quick look and
+    with it the turn.
+    """
+    return [stage.start(WAYS[way], name, *_UP, port=port) for _ in range(replicas)]
 
 
 class _Performance:
@@ -244,10 +247,16 @@ def done_by_one(outputs: Sequence[Output], seen: Seen) -> list[str]:
     runs = {row.run for row in seen.journal if row.step in _DOES}
     if len(runs) != 1:
         violations.append(f"by the journal, {len(runs)} runs did something")
-    busy = [output for output in outputs if output.json.get("done")]
+    busy = [output for output in outputs if _done(output)]
     if len(busy) != 1:
         violations.append(f"{len(busy)} replicas say that they did something")
     return violations
+
+
+def _done(output: Output) -> list[str]:
+    """What this run says that it did."""
+    events = (json.loads(line) for line in output.err.splitlines() if line.startswith("{"))
+    return next(event["done"] for event in events if event["event"] == "outcome")
 
 
 def effects_as(seen: Seen, expected: Seen) -> list[str]:
