@@ -18,7 +18,7 @@ from typing import cast, get_args
 from tests.chaos.running import LONGEST
 from tests.chaos.stage import WAYS, Stage
 from tests.chaos.table import Row, table
-from tests.chaos.together import Result, Round, Victim, perform, start_together
+from tests.chaos.together import Result, Round, Victim, perform
 
 ROUNDS = 100
 SEED = 20261122
