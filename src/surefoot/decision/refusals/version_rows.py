@@ -424,9 +424,10 @@ def _two_are_meant(facts: Facts, others: Iterable[Elsewhere]) -> str:
     if unknown and not database.rows:  # the tables here need a catalogue, whatever else is there
         return f"{meant}: {make_catalogue(facts.catalogue)}; then surefoot up --shared"
     if facts.code.history.at_head(database.rows):  # no run would record what is said once
-        return (
-            f"{meant}, say so in surefoot.toml with shared = true, or in the environment with "
-            "SUREFOOT_SHARED=true; then start again."
+        return to_type(
+            f"{meant}, say so in surefoot.toml with shared = true, or in the environment",
+            "SUREFOOT_SHARED=true",
+            then="then start again",
         )
     return to_type(
         f"{meant}, say so once",
