@@ -1,14 +1,16 @@
 """Draw the tests of one submission, so that it is judged within ten minutes.
 
-`pytest --draw SEED` runs every test function outside of `tests/unit` with one of its cases, and a
-tenth of the functions that are marked `slow`. The seed decides which: `make test` takes the commit,
-so that other tests have their turn with each commit, and one commit always has the same.
+`pytest --draw SEED` runs all of `tests/unit`, of the other test functions two thirds, with one case
+each, and a tenth of those that are marked `slow`. The seed decides which: `make test` takes the
+commit, so that other tests have their turn with each commit, and one commit always has the same.
 """
 
 import random
 import re
 
-_SLOW = 10  # one of so many is drawn
+# So many are drawn of so many.
+_OTHERS = 2, 3
+_SLOW = 1, 10
 
 
 def function_of(nodeid: str) -> str:
@@ -31,6 +33,7 @@ def drawn(tests: list[tuple[str, bool]], seed: str) -> set[str]:
     for function, ids in cases.items():
         # one source for each function: a test that is added changes no other's turn
         chance = random.Random(f"{seed} {function}")
-        if function not in slow or chance.randrange(_SLOW) == 0:
+        part, of = _SLOW if function in slow else _OTHERS
+        if chance.randrange(of) < part:
             chosen.add(chance.choice(sorted(ids)))
     return chosen
