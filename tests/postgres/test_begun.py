@@ -34,9 +34,10 @@ def _two(application: Application, body: str) -> None:
     application.revision("r2", "r1", body=body)
 
 
-def _start(application: Application, database: Database) -> starts.Started:
+def _start(application: Application, database: Database, driver: str = "") -> starts.Started:
+    url = database.url(driver) if driver else database.url()
     return starts.start(
-        *("-m", "surefoot", "up", "--json", "--database-url", database.url()),
+        *("-m", "surefoot", "up", "--json", "--database-url", url),
         cwd=application.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -208,6 +209,21 @@ LEAVING = {
         "with op.get_bind().engine.begin() as other:\n"
         "    other.exec_driver_sql('insert into pets values (1)')\n"
     ),
+    "a second connection in autocommit": (
+        "engine = op.get_bind().engine.execution_options(isolation_level='AUTOCOMMIT')\n"
+        "with engine.connect() as other:\n"
+        "    other.exec_driver_sql('insert into pets values (1)')\n"
+    ),
+    "a second connection whose driver is in autocommit": (
+        "with op.get_bind().engine.connect() as other:\n"
+        "    other.connection.driver_connection.autocommit = True\n"
+        "    other.exec_driver_sql('insert into pets values (1)')\n"
+    ),
+    "a second connection, with a COMMIT as a statement": (
+        "with op.get_bind().engine.connect() as other:\n"
+        "    other.exec_driver_sql('insert into pets values (1)')\n"
+        "    other.exec_driver_sql('commit')\n"
+    ),
 }
 
 
@@ -230,6 +246,64 @@ def test_a_revision_that_leaves_its_transaction(
     assert database.query("select count(*) from pets") == [(1,)]
     assert database.query(MARKS) == [("begun", "r2")]
     assert application.run("up", "--json", url=database.url()).error == "interrupted-revision"
+
+
+READING = {
+    "a transaction": "engine = op.get_bind().engine\nwith engine.begin() as other:\n",
+    "autocommit": (
+        "engine = op.get_bind().engine.execution_options(isolation_level='AUTOCOMMIT')\n"
+        "with engine.connect() as other:\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("reads", READING.values(), ids=list(READING))
+def test_a_second_connection_that_only_reads(
+    application: Application, database: Database, reads: str
+) -> None:
+    """Nothing of it stays, and the revision is rolled back as a whole."""
+    _first_only(application, database)
+    _two(application, f"{reads}    other.exec_driver_sql('select 1')\nop.execute('select 1/0')")
+    result = application.run("up", "--json", url=database.url("postgresql+psycopg"))
+    assert (result.code, result.error) == (5, "revision-failed"), result.err
+    assert database.query(MARKS) == [("unchecked", "r1")]
+
+
+@pytest.mark.parametrize("leaves", [leaves for name, leaves in LEAVING.items() if "second" in name])
+@pytest.mark.parametrize("driver", ["postgresql+psycopg2", "postgresql+psycopg"])
+def test_it_is_killed_after_a_second_connection_has_committed(
+    application: Application, database: Database, leaves: str, driver: str
+) -> None:
+    """Its own transaction is rolled back, and its mark with it: another mark says so."""
+    _first_only(application, database)
+    _two(application, f"{leaves}op.execute('select pg_advisory_xact_lock(1)')")
+    with database.connect() as holder:
+        holder.execute("select pg_advisory_lock(1)")
+        running = _start(application, database, driver)
+        _wait_for(database, "query ~ '^select pg_advisory_xact_lock'", running)
+        _kill(running)
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "interrupted-revision"), result.err
+    assert database.query("select count(*) from pets") == [(1,)]
+    assert database.query(MARKS) == [("begun", "r2")]
+
+
+@pytest.mark.parametrize("leaves", [leaves for name, leaves in LEAVING.items() if "second" in name])
+def test_a_second_connection_and_everything_ends_well(
+    application: Application, database: Database, leaves: str
+) -> None:
+    """The mark is settled by the version row; the next start has nothing to do, and is quick."""
+    _first_only(application, database)
+    _two(application, leaves)
+    application.revision("r3", "r2", "create table kept (id int)")
+    for done in (["r2", "r3"], []):
+        result = application.run("up", "--json", url=database.url("postgresql+psycopg"))
+        assert result.code == 0, result.err
+        assert [step["name"] for step in result.json["done"]] == done
+    assert database.query("select step from surefoot.journal order by id desc limit 1") == [
+        ("unchecked",)
+    ]
+    assert application.run("status", "--json", url=database.url()).json["state"] == "at-head"
 
 
 def test_a_second_connection_and_a_commit_that_fails(

@@ -42,6 +42,15 @@ def has_failed(driver: Any) -> bool:
     return status is not None and int(status) == 3
 
 
+def commits_each(connection: Any) -> bool:
+    """Whether the next statement on it is a transaction of its own, as far as the driver says."""
+    driver = driver_of(connection)
+    told = getattr(driver, "autocommit", None)  # psycopg, psycopg2
+    if told is None:  # SQLAlchemy's own connection around asyncpg's
+        told = getattr(getattr(connection.connection, "dbapi_connection", None), "autocommit", None)
+    return bool(told) and not is_in_transaction(driver)
+
+
 def _in_transaction(driver: Any) -> bool | None:
     """Return whether it is in a transaction; None if the connection is lost or the driver doesn't
     say.

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from surefoot.alembic_env.account import Account, Begun, Ended, Setting
 from surefoot.alembic_env.driver import (
     backend_pid,
+    commits_each,
     cut,
     driver_of,
     has_failed,
@@ -28,6 +30,11 @@ from surefoot.sql import query
 from surefoot.system import signals, supervisor
 
 _NO_TABLE = ("42P01", "3F000")  # no such table, no such schema
+_COMMITS = re.compile(r"\s*(?:commit|end)\b", re.IGNORECASE)
+# A function that a SELECT calls may write: on a second connection in autocommit, nobody can tell.
+_READS = re.compile(
+    r"\s*(?:select|values|table|show|set|reset|begin|start|rollback|abort)\b", re.IGNORECASE
+)
 
 
 class Running:
@@ -42,8 +49,13 @@ class Running:
     """
 
     def __init__(
-        self, account: Account, timeouts: Timeouts, works_in: Callable[[Session], None]
+        self,
+        account: Account,
+        timeouts: Timeouts,
+        works_in: Callable[[Session], None],
+        leaves: Callable[[str], None],
     ) -> None:
+        """`leaves` is called before a revision commits something outside its transaction."""
         self.transactions: dict[str, str] = {}
         self.ends: dict[str, str] = {}
         self.raised: BaseException | None = None
@@ -54,6 +66,8 @@ class Running:
         self.sessions: dict[int, Callable[[], None]] = {}
         self.uncut = False  # no commit between two revisions: the transaction is env.py's
         self._account, self._timeouts, self._works_in = account, timeouts, works_in
+        self._leaves = leaves
+        self._asking = False  # a statement of surefoot's own is under way on another connection
         self._setting: Setting | None = None
         self._begun: Begun | None = None
         self._due: Ended | None = None  # what has ended and isn't recorded yet
@@ -95,11 +109,33 @@ class Running:
             self.sessions[pid] = lambda: cut(driver)
 
     def committed(self, connection: Any) -> None:
-        """Note a commit by SQLAlchemy, on this connection or another."""
+        """Note a commit by SQLAlchemy that is about to be sent, on this connection or another."""
         if self._is_own(connection):
             self._watch.commits()
-        else:
+        elif self._has_written(connection):
+            self._leave()
+
+    def _leave(self) -> None:
+        """Note that what the last revision does elsewhere is about to be committed."""
+        if self.last and self.last not in self.left:
             self.left.add(self.last)
+            with signals.uninterrupted():
+                self._leaves(self.last)
+
+    def _has_written(self, connection: Any) -> bool:
+        """Whether the transaction on another connection may have written anything."""
+        if connection.dialect.name != "postgresql":
+            return True
+        self._asking = True
+        try:
+            ((assigned,),) = executor(connection)(
+                "select pg_catalog.pg_current_xact_id_if_assigned() is not null", {}
+            )
+            return bool(assigned)
+        except SQLAlchemyError:
+            return True
+        finally:
+            self._asking = False
 
     def rolled_back(self, connection: Any) -> None:
         """Note a rollback by SQLAlchemy, on this connection or another."""
@@ -112,6 +148,16 @@ class Running:
         """Note a statement that is about to be executed, on this connection or another."""
         if self._is_own(connection):
             self._watch.executing(str(statement), lambda: self._only_read(connection))
+        elif not self._asking and self._commits_by_itself(connection, str(statement)):
+            self._leave()
+
+    def _commits_by_itself(self, connection: Any, statement: str) -> bool:
+        """Whether something is about to be committed on another connection without SQLAlchemy's
+        commit.
+        """
+        if commits_each(connection):
+            return _READS.match(statement) is None
+        return _COMMITS.match(statement) is not None and self._has_written(connection)
 
     def _only_read(self, connection: Any) -> bool:
         """Whether the server says that the revision has written nothing in this transaction.

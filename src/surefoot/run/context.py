@@ -13,14 +13,12 @@ from surefoot.model.progress import Progress, Session
 from surefoot.postgres.connect import LookSession
 from surefoot.project.config import Project
 from surefoot.run.failure_report import Stopped, cause_of, database_error, interrupted
-from surefoot.run.journal import Journal
+from surefoot.run.journal import Connect, Journal
 from surefoot.run.lock import Lock
 from surefoot.system import signals, supervisor
 
 if TYPE_CHECKING:
     from surefoot.look.survey import Application
-
-Connect = Callable[..., psycopg.Connection[Any]]
 
 
 class Run(msgspec.Struct, frozen=True):

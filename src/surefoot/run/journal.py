@@ -1,5 +1,6 @@
 """The journal: one row for each step, written in the step's own transaction."""
 
+import copy
 import functools
 import secrets
 import socket
@@ -23,6 +24,7 @@ End = Literal["reached", "unchecked", "unreached"]
 
 _STEPS: dict[Direction, str] = {"up": "revision", "down": "down"}
 
+Connect = Callable[..., psycopg.Connection[Any]]
 Back = Callable[[Iterable[str], bool], str | None]
 """From revisions to their downgrade recipes (and those of all below them), as text; None if nothing
 is known.
@@ -57,6 +59,7 @@ class Journal:
         self.run = run or secrets.token_hex(8)
         self._history, self._env = seen.history, env_sha256
         self._back = back or _nothing_kept
+        self._left: set[str] = set()  # recorded as committing outside their transaction
         self.found(seen)
 
     def found(self, seen: DatabaseState) -> None:
@@ -112,8 +115,25 @@ class Journal:
 
     def left(self, execute: Execute, revisions: Iterable[str], direction: Direction) -> None:
         """Record revisions that failed outside their own transaction, and so without their mark."""
-        name = ids_text(revisions)
-        self._row(execute, step="begun", name=name, seconds=0.0, direction=direction)
+        if names := [one for one in revisions if one not in self._left]:
+            name = ids_text(names)
+            self._row(execute, step="begun", name=name, seconds=0.0, direction=direction)
+
+    def leaves(self, connect: Connect, revision: str, direction: Direction) -> None:
+        """Record at once that a revision is about to commit outside its transaction.
+
+        If this process is then killed, the server rolls back the revision's own mark. Not if this
+        run creates the journal: then no other connection can see it yet. Raises psycopg.Error.
+        """
+        if not all(self._found):
+            return
+        beside = copy.copy(self)
+        beside._approved_by = None  # recorded in the run's own transaction
+        with connect() as connection, connection.transaction():
+            # the application may have locked the journal: no waiting for ourselves
+            connection.execute("set local lock_timeout = '1s'")
+            beside.left(executor(connection), (revision,), direction)
+        self._left.add(revision)
 
     def done(self, execute: Execute, ended: Ended, direction: Direction = "up") -> str:
         """Record that the revision has run, or was undone. Returns the transaction's id.

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from surefoot.alembic_env.account import Account
 from surefoot.alembic_env.looking import Looking
 from surefoot.alembic_env.raised import cause_of
@@ -37,6 +39,7 @@ from surefoot.run.failure_report import (
     revision_failed,
     version_table_failed,
 )
+from surefoot.run.journal import Direction
 from surefoot.run.lock_holders import holders
 from surefoot.run.self_wait import SelfWait
 from surefoot.run.verify import look_after
@@ -107,7 +110,9 @@ class Upgrading:
         pauses = itertools.islice(_pauses(), self._retries)
         started = time.monotonic()
         for attempt in itertools.count(1):
-            running = Running(self._account(), self._timeouts, self._progress.works_in)
+            running = Running(
+                self._account(), self._timeouts, self._progress.works_in, self._leaves
+            )
             try:
                 self._once(revisions, running)
                 return
@@ -176,6 +181,14 @@ class Upgrading:
 
     def _account(self) -> Account:
         return self._journal
+
+    def _leaves(self, revision: str) -> None:
+        """Record that a revision is about to commit outside its transaction."""
+        direction: Direction = "down" if self.back else "up"
+        try:
+            self._journal.leaves(self._connect, revision, direction)
+        except (SurefootError, psycopg.Error) as error:
+            self._progress.notice(f"the journal could not record it: {str(error).strip()}")
 
     def _run(self, revisions: tuple[Revision, ...], running: Running) -> None:
         parts = _parts(revisions, self._cuts) if self._apart else [revisions]
