@@ -13,7 +13,7 @@ from tests import starts
 from tests.support import catalogues
 from tests.support.database import Database
 from tests.support.planted import ROLE, role_of_a_stranger
-from tests.support.project import SYNC_ENV, Application
+from tests.support.project import ASYNC_ENV, SYNC_ENV, Application
 
 CONCURRENTLY = """\
 with op.get_context().autocommit_block():
@@ -246,6 +246,18 @@ def test_a_revision_that_leaves_its_transaction(
     assert database.query("select count(*) from pets") == [(1,)]
     assert database.query(MARKS) == [("begun", "r2")]
     assert application.run("up", "--json", url=database.url()).error == "interrupted-revision"
+
+
+@pytest.mark.parametrize("leaves", ["a second connection", "a second connection in autocommit"])
+def test_a_second_connection_of_asyncpg(
+    application: Application, database: Database, leaves: str
+) -> None:
+    _first_only(application, database)
+    _two(application, f"{LEAVING[leaves]}op.execute('select 1/0')")
+    application.env(ASYNC_ENV)
+    result = application.run("up", "--json", url=database.url("postgresql+asyncpg"))
+    assert (result.code, result.error) == (6, "revision-partly-applied"), result.err
+    assert database.query(MARKS) == [("begun", "r2")]
 
 
 READING = {
