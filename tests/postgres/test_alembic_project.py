@@ -1,5 +1,6 @@
 """A project is taken as Alembic takes it: where its history is, and what its env.py is given."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -150,6 +151,7 @@ def test_several_histories_are_listed_and_none_is_taken(
 
 def test_several_histories_in_one_file(application: Application, database: Database) -> None:
     application.linear()
+    application.write("billing/env.py", "")
     for text in ("", "[alembic]\nfile_template = x\n"):
         application.write(
             "alembic.ini",
@@ -217,7 +219,8 @@ def package(application: Application, tmp_path: Path) -> dict[str, str]:
     (place / "billing" / "__init__.py").write_text("")
     (application.root / "migrations").rename(place / "billing" / "migrations")
     (application.root / "alembic.ini").unlink()
-    return {"PYTHONPATH": str(place)}
+    # before the checkout that is tested, if a variable names it
+    return {"PYTHONPATH": os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])}
 
 
 @pytest.mark.slow
@@ -236,6 +239,51 @@ def test_a_history_in_an_installed_package(
     assert "nothing to do" in application.run("up", url=url, env=package).err
     assert "v1" in application.run("releases", env=package).out
     assert application.run("down", "--to", "r2", "--yes", url=url, env=package).code == 0
+
+
+@pytest.mark.slow
+def test_flask_migrates_history_in_a_package(
+    application: Application, package: dict[str, str], tmp_path: Path
+) -> None:
+    """`init` asks for the application, as it does for a project's own history."""
+    place = tmp_path / "installed" / "billing"
+    (place / "migrations" / "env.py").write_text(FLASK_ENV + SYNC_ENV)
+    (place / "migrations" / "alembic.ini").write_text("[alembic]\n# file_template = x\n")
+    (place / "app.py").write_text("def create_app():\n    pass\n")
+    made = application.run("init", "--package", "billing", "--json", env=package)
+    assert made.json["alembic"] == "billing:migrations/alembic.ini"
+    assert "flask_app: env.py uses" in made.json["to_fill_in"][0]
+    text = (application.root / "surefoot.toml").read_text()
+    assert '# flask_app = "billing.app:create_app"' in text
+
+
+TEMPLATE = "[alembic]\nscript_location = {alembic_dir}\nsqlalchemy.url = {db_url}\n"
+
+
+def test_init_names_the_directory_where_no_ini_file_leads_to_it(
+    application: Application, database: Database
+) -> None:
+    """Nor do one that the application fills in and one without a script directory."""
+    application.linear()
+    (application.root / "alembic.ini").unlink()
+    for text in (None, TEMPLATE, "[alembic]\n", "[loggers]\nkeys = root\n"):
+        if text is not None:
+            application.write("etc/alembic.ini", text)
+        made = application.run("init", "--force", "--json")
+        assert (made.json["alembic"], made.json["to_fill_in"]) == ("migrations", []), text
+    (application.root / "surefoot.toml").unlink()
+    unnamed = application.run("up", "--json", url=database.url())
+    assert (unnamed.code, unnamed.error) == (2, "history-not-found")
+    assert 'alembic = "migrations"' in next_of(unnamed)
+    application.config('alembic = "migrations"\n')
+    assert application.run("up", url=database.url()).code == 0
+
+
+def test_init_names_an_ini_file_that_leads_nowhere_if_there_is_nothing_else(
+    application: Application,
+) -> None:
+    application.write("alembic.ini", TEMPLATE)
+    assert application.run("init", "--json").json["alembic"] == "alembic.ini"
 
 
 @pytest.mark.slow

@@ -36,9 +36,9 @@ def command(
 ) -> ExitCode:
     """Write a commented surefoot.toml after a look at the project.
 
-    Looks for alembic.ini, a Flask application, init scripts and seed scripts below the current
-    directory, or for the history of an installed package. No database is reached. For anything that
-    it can't find, the file says what to fill in.
+    Looks for alembic.ini or env.py, a Flask application, init scripts and seed scripts below the
+    current directory, or for the history of an installed package. No database is reached. For
+    anything that it can't find, the file says what to fill in.
 
     With --ci, writes a workflow file for the repository instead: it checks the committed catalogue.
     """
@@ -50,12 +50,15 @@ def command(
     if (file.exists() or file.is_symlink()) and not force:
         raise _exists(file)
     root = file.absolute().parent
-    found = propose(root, () if package is None else _histories_of(root, package))
+    found = propose(root, package)
     if not (found.histories or found.init or found.seeds or force):
         raise SurefootError(
             "history-not-found",
             "surefoot found nothing here that it could be set up for.",
-            seen=["no alembic.ini, no init script and no seed script was found"],
+            seen=[
+                "no alembic.ini, no env.py with revisions beside it, no init script and no seed "
+                "script was found"
+            ],
             database=NOT_REACHED,
             next=to_type(
                 "run it in the application's directory; or write the file anyway",
@@ -108,29 +111,6 @@ def _workflow(context: CommandContext, forge: "Forge", *, force: bool) -> ExitCo
     if forge == "gitlab":
         context.say("then: include it in .gitlab-ci.yml, as its first lines say")
     return ExitCode.DONE
-
-
-def _histories_of(root: Path, package: str) -> list[str]:
-    """Find the histories in an installed package, or in one of the project's own."""
-    from surefoot.revision_source.found import in_package
-    from surefoot.revision_source.ini import path_in_package
-
-    directory = path_in_package(package, (root,))
-    found = in_package(directory, package) if directory is not None else []
-    if found:
-        return found
-    raise SurefootError(
-        "history-not-found",
-        f"There is no Alembic history in a package {package}.",
-        seen=[
-            f"{directory} has no alembic.ini, and no env.py beside a directory versions"
-            if directory is not None
-            else "no package of this name is installed"
-        ],
-        database=NOT_REACHED,
-        next="correct the name, which is the one that Python imports; or install the package in "
-        "surefoot's environment",
-    )
 
 
 def _write(file: Path, text: bytes, *, force: bool) -> None:

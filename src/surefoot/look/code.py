@@ -232,7 +232,8 @@ def _without_ini(project: Project, expected: str) -> None:
             *(["ALEMBIC_CONFIG names that file"] if by_variable else []),
             f"found: {names}"
             if found
-            else "no alembic.ini, and no [tool.alembic] in a pyproject.toml, in the project",
+            else "no alembic.ini, no [tool.alembic] in a pyproject.toml, and no env.py with "
+            "revisions beside it, in the project",
         ],
         database=NOT_REACHED,
         next=next,

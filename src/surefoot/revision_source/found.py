@@ -61,27 +61,69 @@ def files_below(root: Path) -> list[Path]:
 
 
 def histories(root: Path, files: Iterable[Path]) -> list[Found]:
-    """Return the histories that these files configure, the nearest to `root` first."""
+    """Return the histories among these files, the nearest to `root` first.
+
+    By the ini file or pyproject.toml that leads to an env.py; otherwise by the directory of an
+    env.py and its revisions. A file that leads nowhere counts only if nothing else was found: it
+    may be a template, or code fills it in.
+    """
+    paths = list(files)
     found: list[tuple[Path, Found]] = []
-    for file in files:
-        if file.suffix == ".ini":
-            found += [(file, one) for one in _of_ini(root, file)]
-        elif file.name == "pyproject.toml" and _names_scripts(root / file):
-            beside = root / file.with_name("alembic.ini")
-            # Alembic prefers an alembic.ini that also names a history
-            if "alembic" not in sections_with_scripts(beside):
-                found.append((file, Found(file.as_posix())))
-    return [one for _, one in sorted(found, key=lambda one: (len(one[0].parts), one[0]))]
+    astray: list[tuple[Path, Found]] = []
+    scripts: set[Path] = set()
+    for file in paths:
+        configured = _configured(root, file)
+        if not configured and file.name == "alembic.ini":
+            astray.append((file, Found(file.as_posix())))
+        for one in configured:
+            directory = _script_directory(root, file, one)
+            leads = directory is None or (directory / "env.py").is_file()
+            (found if leads else astray).append((file, one))
+            if directory is not None:
+                scripts.add(directory.resolve())
+    found += [
+        (file.parent, Found(file.parent.as_posix()))
+        for file in paths
+        if file.name == "env.py"
+        and any((root / file.parent / "versions").glob("*.py"))
+        and (root / file.parent).resolve() not in scripts
+    ]
+    return [one for _, one in sorted(found or astray, key=lambda one: (len(one[0].parts), one[0]))]
 
 
-def _of_ini(root: Path, file: Path) -> list[Found]:
+def in_package(directory: Path, package: str) -> list[Found]:
+    """Return the histories in a package's directory, each named as the key `alembic` names it."""
+    return [
+        msgspec.structs.replace(one, file=f"{package}:{one.file}")
+        for one in histories(directory, files_below(directory))
+    ]
+
+
+def _configured(root: Path, file: Path) -> list[Found]:
+    """Return the histories that an ini file or a pyproject.toml configures."""
     name = file.as_posix()
-    sections = sections_with_scripts(root / file)
-    if sections or file.name != "alembic.ini":
+    if file.suffix == ".ini":
+        sections = sections_with_scripts(root / file)
+        if file.name == "alembic.ini" and is_flask_migrates(root / file):
+            return [Found(name, flask=True)]
         return [Found(name, section) for section in sections]
-    if _names_scripts(root / file.with_name("pyproject.toml")):
+    if file.name != "pyproject.toml" or not _names_scripts(root / file):
         return []
-    return [Found(name, flask=is_flask_migrates(root / file))]
+    # Alembic prefers an alembic.ini that also names a history
+    beside = sections_with_scripts(root / file.with_name("alembic.ini"))
+    return [] if "alembic" in beside else [Found(name)]
+
+
+def _script_directory(root: Path, file: Path, one: Found) -> Path | None:
+    """Return where its env.py must be; None if only Alembic can tell."""
+    if one.flask:
+        return root / file.parent
+    pyproject = root / file if file.name == "pyproject.toml" else None
+    ini = root / (file if pyproject is None else file.with_name("alembic.ini"))
+    try:
+        return IniFile(ini, one.section, root, None, pyproject).script_directory()
+    except (configparser.Error, OSError, UnicodeDecodeError, PyprojectUnusable):
+        return None
 
 
 def sections_with_scripts(file: Path) -> list[str]:
@@ -117,8 +159,11 @@ def _names_scripts(pyproject: Path) -> bool:
 _APP = re.compile(r"^(?:def (create_app|make_app)\(|(app|application)\s*=\s*Flask\()", re.M)
 
 
-def flask_app(root: Path, files: Iterable[Path]) -> str | None:
-    """Return the Flask application as "module:name"; None if it isn't obvious."""
+def flask_app(root: Path, files: Iterable[Path], package: str = "") -> str | None:
+    """Return the Flask application as "module:name"; None if it isn't obvious.
+
+    `package` is the one whose directory `root` is.
+    """
     found: set[str] = set()
     for file in files:
         if file.suffix != ".py" or not all(
@@ -126,28 +171,7 @@ def flask_app(root: Path, files: Iterable[Path]) -> str | None:
         ):
             continue
         named = _APP.findall((root / file).read_text(encoding="utf-8", errors="replace"))
-        parts = file.with_suffix("").parts
+        parts = (*filter(None, [package]), *file.with_suffix("").parts)
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found.update(f"{module}:{maker or made}" for maker, made in named)
     return found.pop() if len(found) == 1 else None
-
-
-def in_package(directory: Path, package: str) -> list[str]:
-    """Return the histories in a package's directory, each as the key `alembic` names it.
-
-    By an ini file that names its script directory, otherwise by the directory itself.
-    """
-    files = [file for file in files_below(directory) if file.name in ("alembic.ini", "env.py")]
-    inis = [f for f in files if f.name == "alembic.ini" and sections_with_scripts(directory / f)]
-    led_to: set[Path] = set()
-    for file in inis:
-        scripts = IniFile(directory / file, "alembic", directory).script_directory()
-        led_to.add((scripts or directory / file.parent).resolve())
-    bare = [
-        file.parent
-        for file in files
-        if file.name == "env.py"
-        and (directory / file.parent).resolve() not in led_to
-        and (directory / file.parent / "versions").is_dir()
-    ]
-    return [f"{package}:{path.as_posix()}" for path in sorted({*inis, *bare})]

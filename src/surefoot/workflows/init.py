@@ -1,15 +1,15 @@
 """Propose a first surefoot.toml from the project's files. It reads; it doesn't guess."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from surefoot.errors import SurefootError
+from surefoot.errors import NOT_REACHED, SurefootError
 from surefoot.look.code import find_ini
 from surefoot.project.config import Config, Project
-from surefoot.revision_source.found import Found, files_below, flask_app, histories
+from surefoot.revision_source.found import Found, files_below, flask_app, histories, in_package
 from surefoot.revision_source.history_files import read_history
+from surefoot.revision_source.ini import path_in_package
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -26,14 +26,22 @@ class Proposal(msgspec.Struct, frozen=True):
     to_fill_in: tuple[str, ...]
 
 
-def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
+def propose(root: Path, package: str | None = None) -> Proposal:
     """Look at the files below `root` and propose a configuration.
 
-    `packaged` are the histories of the installed package that was named, as the key `alembic`
-    spells them.
+    With `package`, for the history in this package: an installed one, or one of the project's own.
+    Raises SurefootError `history-not-found`.
     """
     files = files_below(root)
-    found = [Found(name) for name in packaged] or histories(root, files)
+    place, name = root, ""
+    if package is None:
+        found = histories(root, files)
+    else:
+        place, name = _directory_of(root, package), package
+        found = in_package(place, package)
+        if not found:
+            seen = f"{place} has no alembic.ini, and no env.py with revisions beside it"
+            raise _no_history(package, seen)
     chosen = found[0] if len(found) == 1 else None
     scripts = [f for f in files if f.suffix == ".sql"]
     init, other_init = _one_directory([f for f in scripts if _named(f, "init")])
@@ -55,10 +63,12 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
         lines += ["# Several were found. Name one of them:"]
         lines += [f"# {line}" for one in found for line in one.settings]
     else:
-        to_fill_in.append("alembic: no alembic.ini was found")
+        to_fill_in.append(
+            "alembic: no alembic.ini was found, and no env.py with revisions beside it"
+        )
         lines += ['# alembic = "alembic.ini"']
     if any(one.flask for one in found):
-        guess = flask_app(root, files)
+        guess = flask_app(place, files if package is None else files_below(place), name)
         to_fill_in.append(
             "flask_app: env.py uses Flask's current_app"
             + (f"; is it {guess}? Then remove the # before that line" if guess else "")
@@ -104,6 +114,24 @@ def propose(root: Path, packaged: Sequence[str] = ()) -> Proposal:
         tuple(f.as_posix() for f in init),
         tuple(f.as_posix() for f in seeds),
         tuple(to_fill_in),
+    )
+
+
+def _directory_of(root: Path, package: str) -> Path:
+    directory = path_in_package(package, (root,))
+    if directory is None:
+        raise _no_history(package, "no package of this name is installed")
+    return directory
+
+
+def _no_history(package: str, seen: str) -> SurefootError:
+    return SurefootError(
+        "history-not-found",
+        f"There is no Alembic history in a package {package}.",
+        seen=[seen],
+        database=NOT_REACHED,
+        next="correct the name, which is the one that Python imports; or install the package in "
+        "surefoot's environment",
     )
 
 
