@@ -305,6 +305,20 @@ def test_a_history_that_alembic_cannot_read(
     assert application.run("up", url=database.url()).code == 0
 
 
+@pytest.mark.follows("history-unreadable")
+def test_a_revision_imports_code_that_needs_a_variable(
+    application: Application, database: Database
+) -> None:
+    application.linear()
+    application.write("shop.py", "import os\nos.environ['SHOP_KEY']\n")
+    application.revision("r4", "r3", "create table toys (id int)", head="import shop")
+    url = database.url()
+    result = application.run("up", "--json", url=url)
+    assert (result.code, result.error) == (4, "history-unreadable")
+    assert "environment variables with which the application starts" in next_of(result)
+    assert application.run("up", url=url, env={"SHOP_KEY": "x"}).code == 0
+
+
 def test_an_alembic_config_of_the_projects_own(
     application: Application, database: Database
 ) -> None:

@@ -267,6 +267,13 @@ def place(error: BaseException, root: Path) -> str | None:
     return f"{installed if found else file.as_posix()}:{line}"
 
 
+def raised_in_imported(error: BaseException) -> bool:
+    """Whether code that a revision file imports has raised the error."""
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    below = next((n for n, file in enumerate(files) if _of_history(file)), len(files))
+    return any(file.is_file() and not _of_history(file) for file in files[below:])
+
+
 def frames(error: BaseException, root: Path) -> tuple[str, ...]:
     """Return the frames in the application's own files, the innermost last.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from alembic.util import CommandError, to_tuple
 
-from surefoot.alembic_env.loading import place
+from surefoot.alembic_env.loading import place, raised_in_imported
 from surefoot.alembic_env.raised import describe
 from surefoot.errors import SurefootError
 from surefoot.model.history import Revision
@@ -34,7 +34,8 @@ def readable(root: Path, directories: Iterable[str] = ()) -> Generator[None, Non
             # a missing parent is a warning that names the revision, then a bare KeyError
             told = [str(warning.message) for warning in warned] or describe(error)
             files = [line for text in told for line in _files_about(text, root, directories)]
-            raise _unreadable([*([f"at {where}"] if where else []), *told, *files]) from error
+            seen = [*([f"at {where}"] if where else []), *told, *files]
+            raise _unreadable(seen, imported=raised_in_imported(error)) from error
     # two files with one id: Alembic warns, and runs one of them
     twice = [text for w in warned if "more than once" in (text := str(w.message))]
     if twice:
@@ -66,8 +67,14 @@ def _files_about(text: str, root: Path, directories: Iterable[str]) -> list[str]
 _SAID = re.compile(r"Revision (\S+) (is present more than once|referenced from .* is not present)")
 
 
-def _unreadable(seen: list[str]) -> SurefootError:
+def _unreadable(seen: list[str], *, imported: bool = False) -> SurefootError:
     missing = any("Path doesn't exist" in line for line in seen)
+    correct = "correct the file; `alembic history` reads the same files"
+    if imported:
+        correct = (
+            "the file imports code that raised this: give the code what it needs, such as the "
+            f"environment variables with which the application starts; or {correct}"
+        )
     return SurefootError(
         "history-unreadable",
         "Alembic can't read the application's history.",
@@ -75,7 +82,7 @@ def _unreadable(seen: list[str]) -> SurefootError:
         next="check that the directory was copied into the image (.dockerignore), and "
         "script_location in alembic.ini"
         if missing
-        else "correct the file; `alembic history` reads the same files",
+        else correct,
     )
 
 
