@@ -305,6 +305,38 @@ def test_a_history_that_alembic_cannot_read(
     assert application.run("up", url=database.url()).code == 0
 
 
+ATTRIBUTES_ENV = """\
+from alembic import context
+connection = context.config.attributes.get("connection")
+if connection is None:
+    raise Exception("No connection set in alembic config")
+context.configure(connection=connection)
+with context.begin_transaction():
+    context.run_migrations()
+"""
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "configuration-history.md"
+
+
+@pytest.mark.follows("application-environment-failed")
+def test_an_env_that_needs_a_connection_in_its_config(
+    application: Application, database: Database
+) -> None:
+    """With the function that the configuration's page shows."""
+    application.env(ATTRIBUTES_ENV)
+    application.linear()
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "application-environment-failed")
+    assert 'alembic_config = "package.module:name"' in next_of(result)
+    imports = "import contextlib, os\nfrom alembic.config import Config\n"
+    imports += "from sqlalchemy import create_engine\n"
+    shown = REFERENCE.read_text(encoding="utf-8").partition("```python\n")[2]
+    application.write("shop.py", imports + shown.partition("```")[0])
+    application.config('alembic_config = "shop:alembic_config"\n')
+    url = database.url("postgresql+psycopg")
+    assert application.run("up", url=url).code == 0
+    assert "nothing to do" in application.run("up", url=url).err
+
+
 @pytest.mark.follows("history-unreadable")
 def test_a_revision_imports_code_that_needs_a_variable(
     application: Application, database: Database

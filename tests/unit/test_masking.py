@@ -123,7 +123,8 @@ def test_words_are_left_readable() -> None:
 
 def test_what_is_no_secret() -> None:
     """The user's name, hardly a word, and what others call a password and is a setting."""
-    keep_secrets({"user": "shop", "password": "shop"}, "abc", "true", "postgres")
+    of_template = passwords_in("driver://user:pass@localhost/dbname")
+    keep_secrets({"user": "shop", "password": "shop"}, "abc", "true", "postgres", *of_template)
     assert masking._secrets == []
 
 

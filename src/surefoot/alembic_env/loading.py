@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import alembic
 import sqlalchemy
 from alembic.config import Config as AlembicConfig
 from sqlalchemy.exc import InvalidRequestError
@@ -334,10 +335,17 @@ def remedy(error: BaseException) -> str:
         setting = "idle_in_transaction_session_timeout"
         return ended + too_short(setting, "the application's own code", perhaps=True)
     own = "correct the application's code or its settings; `alembic current` runs the same env.py"
-    if _reads_arguments(error):
+    code = _code_of_env(error)
+    if "get_x_argument" in code:
         own += (
             "; if env.py needs an argument (get_x_argument), pass it: -x NAME=VALUE on the "
             'command line, or x_arguments = ["NAME=VALUE"] in surefoot.toml'
+        )
+    if "config.attributes" in code:
+        own += (
+            "; if env.py needs something in Config.attributes, such as a connection, name the "
+            'function that gives it: alembic_config = "package.module:name" in surefoot.toml '
+            "(surefoot explain alembic_config)"
         )
     return own
 
@@ -356,10 +364,18 @@ def _wants_async_driver(error: BaseException) -> bool:
     return isinstance(error, InvalidRequestError) and "requires an async driver" in str(error)
 
 
-def _reads_arguments(error: BaseException) -> bool:
-    """Whether an env.py in the traceback mentions its arguments."""
-    files = {Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)}
-    return any(
-        file.name == "env.py" and file.is_file() and b"get_x_argument" in file.read_bytes()
-        for file in files
+def _code_of_env(error: BaseException) -> str:
+    """Return the text of env.py and of the application's files that it had called when the error
+    was raised.
+    """
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    begin = next((n for n, file in enumerate(files) if file.name == "env.py"), len(files))
+    return "\n".join(
+        file.read_text(encoding="utf-8", errors="replace")
+        for file in dict.fromkeys(files[begin:])
+        if file.is_file() and not any(file.is_relative_to(one) for one in _NOT_ENVS)
     )
+
+
+# they have what env.py may read
+_NOT_ENVS = (Path(alembic.__file__).parent, Path(__file__).parents[1])

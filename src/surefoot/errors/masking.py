@@ -37,6 +37,7 @@ _secrets: list[str] = []  # the longest first, because one may be part of anothe
 # words that may occur as a piece of a password, or be labelled as one, by chance
 _open_words = {"postgresql", "postgres", "database", "password", "localhost", "surefoot"}
 _open_words |= {"true", "false", "none", "null", "empty"}
+_open_words.add("pass")  # driver://user:pass@localhost/dbname, in the ini file of `alembic init`
 
 
 def keep_secret(secret: str) -> None:
