@@ -322,11 +322,12 @@ def test_an_env_that_needs_a_connection_in_its_config(
     application: Application, database: Database
 ) -> None:
     """With the function that the configuration's page shows."""
-    application.env(ATTRIBUTES_ENV)
     application.linear()
-    result = application.run("up", "--json", url=database.url())
-    assert (result.code, result.error) == (4, "application-environment-failed")
-    assert 'alembic_config = "package.module:name"' in next_of(result)
+    for env in ("from alembic import context\ncontext.config.shop_config\n", ATTRIBUTES_ENV):
+        application.env(env)
+        result = application.run("up", "--json", url=database.url())
+        assert (result.code, result.error) == (4, "application-environment-failed")
+        assert 'alembic_config = "package.module:name"' in next_of(result)
     imports = "import contextlib, os\nfrom alembic.config import Config\n"
     imports += "from sqlalchemy import create_engine\n"
     shown = REFERENCE.read_text(encoding="utf-8").partition("```python\n")[2]

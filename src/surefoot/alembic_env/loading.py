@@ -341,11 +341,11 @@ def remedy(error: BaseException) -> str:
             "; if env.py needs an argument (get_x_argument), pass it: -x NAME=VALUE on the "
             'command line, or x_arguments = ["NAME=VALUE"] in surefoot.toml'
         )
-    if "config.attributes" in code:
+    if "config.attributes" in code or any(_lacks_attribute(one) for one in _chain(error)):
         own += (
-            "; if env.py needs something in Config.attributes, such as a connection, name the "
-            'function that gives it: alembic_config = "package.module:name" in surefoot.toml '
-            "(surefoot explain alembic_config)"
+            "; if env.py needs something in Alembic's Config, such as a connection in its "
+            'attributes, name the function that makes it: alembic_config = "package.module:name" '
+            "in surefoot.toml (surefoot explain alembic_config)"
         )
     return own
 
@@ -362,6 +362,11 @@ def _chain(error: BaseException | None) -> Generator[BaseException, None, None]:
 def _wants_async_driver(error: BaseException) -> bool:
     """Whether an asynchronous engine was given a synchronous driver, such as the default one."""
     return isinstance(error, InvalidRequestError) and "requires an async driver" in str(error)
+
+
+def _lacks_attribute(error: BaseException) -> bool:
+    """Whether the application's own code sets this attribute of Alembic's Config."""
+    return isinstance(error, AttributeError) and isinstance(error.obj, AlembicConfig)
 
 
 def _code_of_env(error: BaseException) -> str:
