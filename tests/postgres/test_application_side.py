@@ -338,6 +338,29 @@ def test_an_env_that_needs_a_connection_in_its_config(
     assert "nothing to do" in application.run("up", url=url).err
 
 
+@pytest.mark.follows("application-environment-failed")
+def test_a_version_table_in_a_schema_that_nothing_creates(
+    application: Application, database: Database, server: Server
+) -> None:
+    """An init script creates it, also on the scratch server."""
+    application.env(
+        SYNC_ENV.replace("connection=connection", "connection=connection, **META").replace(
+            "import context", "import context\nMETA = {'version_table_schema': 'meta'}", 1
+        )
+    )
+    application.linear()
+    url = database.url()
+    result = application.run("up", "--json", url=url)
+    assert (result.code, result.error) == (4, "application-environment-failed"), result.err
+    assert 'init = ["before.sql"] and init_revision = "base"' in next_of(result)
+    application.write("before.sql", "create schema meta;")
+    application.config('init = ["before.sql"]\ninit_revision = "base"\n')
+    built = application.run("catalog", "build", "--server", server.url())
+    assert built.code == 0, built.err
+    assert application.run("up", url=url).code == 0
+    assert application.run("drift", url=url).code == 0
+
+
 @pytest.mark.follows("history-unreadable")
 def test_a_revision_imports_code_that_needs_a_variable(
     application: Application, database: Database

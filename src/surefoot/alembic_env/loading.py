@@ -329,6 +329,12 @@ def remedy(error: BaseException) -> str:
     cause = cause_of(error)
     if cause is not None and cause.sqlstate in BY_TIMEOUT:
         return too_short(BY_TIMEOUT[cause.sqlstate], "the application's own code")
+    if cause is not None and cause.sqlstate == "3F000":  # invalid_schema_name
+        return (
+            "create the schema; or let an init script create it that stands for base: init = "
+            '["before.sql"] and init_revision = "base" in surefoot.toml (surefoot explain '
+            "init-scripts). If another schema is meant, correct the application's settings"
+        )
     if any(getattr(one, "connection_invalidated", False) for one in _chain(error)):
         # a message that the server sent before it closed the connection can be lost
         ended = "the server's log says who ended the session of env.py. "
