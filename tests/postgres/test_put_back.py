@@ -366,6 +366,92 @@ def test_the_index_of_a_renamed_column_is_left_alone(
     assert "if it isn't that column, create the missing one instead" in next_of(refused)
 
 
+SCHEMAS = (
+    "create schema crm",
+    "create table crm.team (id serial primary key, code text unique)",
+    "create table member (id serial primary key, team text references crm.team (code))",
+    "alter table member enable row level security",
+    "create table crm.note (id serial primary key, body text)",
+    "create view names as select id, team from member",
+    "create view few as select id from names where id < 5",
+    "insert into crm.team values (1, 'a')",
+    "insert into member values (1, 'a')",
+    "insert into crm.note values (1, 'b')",
+)
+MOVED = {
+    "a schema": ("alter schema crm rename to sales", ("alter schema sales rename to crm;",)),
+    "a table that others refer to": (
+        "alter table crm.team set schema public",
+        ("alter table public.team set schema crm;",),
+    ),
+    "a table of which views read": (
+        "alter table member set schema crm",
+        ("alter table crm.member set schema public;",),
+    ),
+    "a view's column": (
+        "alter view names rename team to squad",
+        (
+            "alter view public.names rename column squad to team;",
+            "create or replace view public.names (id, team) as SELECT id, team FROM public.member;",
+        ),
+    ),
+    "no row may be seen meanwhile": (
+        "alter table member force row level security",
+        ("alter table public.member no force row level security;",),
+    ),
+}
+
+
+@pytest.fixture
+def schemas(application: Application, server: Server, database: Database) -> Application:
+    """One revision that makes tables in two schemas, and views, at head."""
+    application.revision("r1", None, *SCHEMAS)
+    with_catalogue(application, server)
+    assert application.run("up", url=database.url()).code == 0
+    return application
+
+
+@pytest.mark.parametrize("which", MOVED)
+def test_what_was_moved_at_head_is_moved_back_with_its_rows(
+    schemas: Application, database: Database, which: str
+) -> None:
+    damage, statements = MOVED[which]
+    database.execute(damage)
+    refused = schemas.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
+    assert steps_of(next_of(refused)).sql == statements
+    run_next(Steps(statements), database)
+    done = schemas.run("up", "--json", url=database.url())
+    assert (done.code, done.json["state"]) == (0, "at-head"), done.err
+    assert database.query("select code, team from crm.team, few, names") == [("a", "a")]
+    assert schemas.run("drift", url=database.url()).code == 0
+
+
+def test_a_table_that_was_moved_and_that_nothing_names_may_be_a_copy(
+    schemas: Application, database: Database
+) -> None:
+    database.execute("alter table crm.note set schema public")
+    refused = schemas.run("up", "--json", url=database.url())
+    assert (
+        "public.note: the same columns as the missing crm.note. If the table was moved, move it"
+        " back instead of creating it" in next_of(refused)
+    )
+
+
+def test_a_view_that_others_need_is_not_dropped_by_the_next_step(
+    schemas: Application, database: Database
+) -> None:
+    database.execute(
+        "drop view names cascade;"
+        " create view names as select id::bigint as id, team from member;"
+        " create view own as select id from names; create view few as select id from member"
+    )
+    refused = schemas.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "structure-contradicts-revision"), refused.out
+    assert "view public.names, as r1.py makes it" in next_of(refused)
+    assert not any("drop view" in text for text in steps_of(next_of(refused)).sql)
+
+
 BY_HAND = {
     "a collation": (
         "drop collation ci cascade",

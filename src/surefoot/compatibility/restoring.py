@@ -75,6 +75,7 @@ class _Restoring:
         self._filled: list[str] = []
         self._unseen: dict[str, Unseen] = {}  # missing tables that exist, in another one
         self._renamed: dict[str, str] = {}  # missing tables and columns, with their present names
+        self._schemas: dict[str, str] = {}  # missing schemas, with their present names
         self._alike: dict[str, list[str]] = {}  # each with those that look the same
         self._labels: list[str] = []
         self._sequences: list[str] = []
@@ -148,8 +149,12 @@ class _Restoring:
         there = self._ask(named)
         return [ByHand(*one, key) for one in named if one not in there]
 
-    def _find_renamed(self, differences: Iterable[Difference]) -> None:
-        """Find tables that were renamed, or moved to another schema, by their columns."""
+    def _find_renamed(self, differences: tuple[Difference, ...]) -> None:
+        """Find tables that were renamed, or moved to another schema, by their columns.
+
+        A schema was renamed if it is missing, and one that no revision makes has all its tables. A
+        table was moved if other objects that named it follow it: a copy has none.
+        """
         live = self._columns_by_table(self._live.items())
         promised = self._columns_by_table((key, d) for key, (d, *_) in self._promised.items())
         for one in differences:
@@ -159,15 +164,43 @@ class _Restoring:
             like = [
                 t
                 for t, found in live.items()
-                if found == columns
+                if _moved_columns(found, t, one.name) == columns
                 and t not in promised
                 and self._live.get(("relation", t)) == _wanted(one)
             ]
             beside = [t for t in like if split_name(t)[0] == split_name(one.name)[0]]
             if len(beside) == 1:
                 self._renamed[one.name] = beside[0]
+            elif len(like) == 1 and self._is_followed(differences, one.name, like[0]):
+                self._renamed[one.name] = like[0]
             elif like:
                 self._alike[one.name] = like
+        schemas = {split_name(t)[0] for t in promised}
+        for one in differences:
+            if one.kind != "schema" or one.found is not None:
+                continue
+            (schema,) = split_name(one.name)
+            tables = [t for t in promised if split_name(t)[0] == schema]
+            elsewhere = [
+                {split_name(t)[0] for t in self._alike.get(name, ()) if _is_moved(t, name)}
+                | {split_name(t)[0] for t in (self._renamed.get(name),) if t}
+                for name in tables
+            ]
+            there = set[str]().union(*elsewhere[:1]).intersection(*elsewhere) - schemas
+            if len(there) == 1:
+                self._schemas[schema] = there.pop()
+                for name in tables:
+                    self._alike.pop(name, None)
+                    self._renamed.pop(name, None)
+
+    def _is_followed(self, differences: Iterable[Difference], name: str, now: str) -> bool:
+        """Whether what named the table names it where it is now."""
+        return _is_moved(now, name) and any(
+            d.found is not None
+            and d.found != _wanted(d)
+            and d.found.replace(now, name) == _wanted(d)
+            for d in differences
+        )
 
     def _find_renamed_columns(self, differences: Iterable[Difference]) -> None:
         """Find columns that were renamed, by their definitions."""
@@ -217,6 +250,12 @@ class _Restoring:
 
     def _comes_back(self, difference: Difference) -> bool:
         """Whether it is right again once what was renamed, or is in another table, is back."""
+        kind, name = difference.kind, difference.name
+        for schema, there in self._schemas.items():
+            here = self._live.get((kind, _in_schema(name, schema, there)), difference.found)
+            back = here is not None and _in_schema(here, there, schema) == _wanted(difference)
+            if back or split_name(name)[0] == there:
+                return True
         if difference.kind == "relation":
             return False
         if difference.name in self._renamed.values():
@@ -274,12 +313,20 @@ class _Restoring:
         if difference.name in self._unseen and difference.kind == "relation":
             unseen = self._unseen[difference.name]
             return (unseen.parted(quote_name(*split_name(difference.name))),)
+        if (
+            difference.kind == "schema"
+            and (schema := split_name(difference.name)[0]) in self._schemas
+        ):
+            return (f"alter schema {quoted(self._schemas[schema])} rename to {quoted(schema)}",)
         if difference.name in self._renamed and difference.kind in ("relation", "column"):
             *owner, now = split_name(self._renamed[difference.name])
             name = split_name(difference.name)[-1]
             if difference.kind == "column":
                 within = f"alter table {quote_name(*owner)} rename column {quoted(now)}"
                 return (f"{within} to {quoted(name)}",)
+            schema = split_name(difference.name)[0]
+            if schema != owner[0]:
+                return (f"alter table {quote_name(*owner, now)} set schema {quoted(schema)}",)
             return (f"alter table {quote_name(*owner, now)} rename to {quoted(name)}",)
         if found is None and wanted is not None:
             if difference.kind == "relation" and relation_kind(wanted) == "table":
@@ -389,9 +436,32 @@ class _Restoring:
         before, after = list(view_columns(found).items()), list(view_columns(wanted).items())
         if texts is None:
             return None
+        names = {column for column, _ in before}
+        renamed = [
+            (now, column)
+            for (now, type), (column, wanted_type) in zip(before, after, strict=False)
+            if now != column and type == wanted_type and column not in names
+        ]
+        as_wanted = dict(renamed)
+        before = [(as_wanted.get(column, column), type) for column, type in before]
+        view = quote_name(*split_name(name))
         if after[: len(before)] == before:
-            return tuple(text.replace("create view", "create or replace view", 1) for text in texts)
-        return (f"drop view {quote_name(*split_name(name))}", *texts)
+            rename = f"alter view {view} rename column"
+            return (
+                *(f"{rename} {_typed(now)} to {_typed(column)}" for now, column in renamed),
+                *(text.replace("create view", "create or replace view", 1) for text in texts),
+            )
+        return None if self._is_needed(name) else (f"drop view {view}", *texts)
+
+    def _is_needed(self, view: str) -> bool:
+        """Whether an object depends on a view, or would be dropped with it."""
+        named = _naming(view)
+        return any(
+            named.search(definition)
+            or (table(SchemaFact(*key, definition)) == view and key[0] not in ("column", "view"))
+            for key, definition in self._live.items()
+            if key[1] != view
+        )
 
     def _to_its_column(self, difference: Difference) -> list[str]:
         """Return what gives a new sequence to its column, and lets it continue after the existing
@@ -496,6 +566,12 @@ class _Restoring:
             "well, and start again."
             for name, unseen in self._unseen.items()
         ]
+        for name, now in self._schemas.items():
+            lines.append(
+                f"{quoted(now)} has the tables of the missing schema {quoted(name)}: if it isn't "
+                "that schema, create the missing one instead, and what it contains, as its "
+                "revisions do."
+            )
         for name, now in self._renamed.items():
             what = "table" if len(split_name(name)) < _OF_COLUMN else "column"
             alike = "has the same columns as" if what == "table" else "is defined as"
@@ -599,8 +675,40 @@ def _after_each_other(steps: list[_Step]) -> list[_Step]:
 
 def _names(step: _Step, maker: _Step) -> bool:
     """Whether one step's statements name what another one creates."""
-    name = re.compile(rf"(?<![\w$\".]){re.escape(maker.name)}(?![\w$\"])")
+    name = _naming(maker.name)
     return step is not maker and any(name.search(text) for text in step.statements)
+
+
+def _naming(name: str) -> re.Pattern[str]:
+    """Return what finds an object's name in a definition or a statement."""
+    return re.compile(rf"(?<![\w$\".]){re.escape(name)}(?![\w$\"])")
+
+
+def _typed(column: str) -> str:
+    """Return a view's column, which the view's fact has as PostgreSQL quotes it, as it is typed."""
+    return quoted(split_name(column)[0])
+
+
+def _is_moved(now: str, name: str) -> bool:
+    """Whether a table with another schema has the same name."""
+    return split_name(now)[1:] == split_name(name)[1:]
+
+
+def _in_schema(text: str, schema: str, other: str) -> str:
+    """Return a name or a definition with another schema in place of one."""
+    found = re.compile(rf"(?<![\w$\".]){re.escape(quoted(schema))}\.")
+    return found.sub(lambda _: f"{quoted(other)}.", text)
+
+
+def _moved_columns(columns: dict[str, Definition], now: str, name: str) -> dict[str, Definition]:
+    """Return a table's columns as they would be in the schema of another name.
+
+    A sequence that a column owns goes along, and so does all else where a schema is renamed.
+    """
+    here, there = split_name(now)[0], split_name(name)[0]
+    if here == there:
+        return columns
+    return {column: d and _in_schema(d, here, there) for column, d in columns.items()}
 
 
 def _listed(names: list[str]) -> str:

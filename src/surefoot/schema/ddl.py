@@ -161,6 +161,9 @@ def changed(key: Key, found: str, wanted: str) -> tuple[Sql, ...] | None:
             return _column(f"alter domain {table}", found, wanted)
         case "enum":
             return _labels(table, labels(found), labels(wanted))
+        case "row security" if found.startswith("enabled") and wanted.startswith("enabled"):
+            how = "force" if "forced" in wanted else "no force"  # never off meanwhile
+            return (Sql(f"alter table {table} {how} row level security"),)
         case "constraint" | "index" | "trigger" | "policy" | "rule" | "row security" | "option":
             away, anew = dropped(key, found), made(key, wanted)
             return None if away is None or anew is None else away + anew
