@@ -322,6 +322,81 @@ def test_subscriptions_are_ended_first(application: Application, shop: Database)
     shop.execute("drop subscription news")
 
 
+def test_a_subscription_that_the_role_cannot_dump_is_named(
+    application: Application, shop: Database
+) -> None:
+    """pg_dump leaves it out with a warning, and the restored database is without it."""
+    shop.execute(
+        "create role keeper login createdb password 'keeper';"
+        f" alter database {shop.name} owner to keeper;"
+        " create subscription news connection 'dbname=nowhere' publication news"
+        " with (connect = false, slot_name = none, enabled = false)"
+    )
+    url = shop.url().replace(f"postgres:{shop.server.password}", "keeper:keeper")
+    try:
+        application.linear()
+        assert application.run("up", url=url).code == 0
+        taken = application.run("backup", url=url)
+        assert taken.code == 0, taken.err
+        assert "subscriptions not dumped" in " ".join(taken.err.split())
+        (file,) = dumps(application)
+        done = application.run("restore", file.name, "--yes", url=url)
+        assert done.code == 0, done.err
+        (old,) = around(shop)
+        assert f"only in {old}: subscription news. Create it again in {shop.name}" in " ".join(
+            done.err.split()
+        )
+    finally:
+        for name in [shop.name, *around(shop)]:
+            with psycopg.connect(shop.server.conninfo(name), autocommit=True) as connection:
+                connection.execute("drop subscription if exists news")
+                connection.execute("reassign owned by keeper to postgres")
+                connection.execute("drop owned by keeper")
+        shop.execute("drop role keeper")
+
+
+def test_replication_slots_are_named_and_not_dropped_unasked(
+    application: Application, pg_bin: Path
+) -> None:
+    """PostgreSQL drops a slot along with its database, without a word."""
+    with (
+        Server(pg_bin, settings={"wal_level": "logical"}) as server,
+        fresh_database(server, pg_bin) as shop,
+    ):
+        file = backed_up(application, shop)
+        shop.execute("select pg_create_logical_replication_slot('mirror', 'pgoutput')")
+        done = application.run("restore", file.name, "--yes", url=shop.url())
+        assert done.code == 0, done.err
+        (old,) = around(shop)
+        told = " ".join((done.out + done.err).split())
+        assert f"mirror: logical replication slots, which stay with {old}" in told
+        refused = restore(application, shop, "--drop-old", "--yes")
+        assert (refused.code, refused.error) == (7, "database-in-use"), refused.err
+        assert shop.query("select slot_name::text from pg_replication_slots") == [("mirror",)]
+        run_next(next_of(refused), shop)
+        assert restore(application, shop, "--drop-old", "--yes").code == 0
+        assert around(shop) == []
+
+
+def test_nobody_else_may_connect_to_the_new_database(
+    application: Application, shop: Database
+) -> None:
+    """A role without CONNECT could read there, or leave objects that come with the swap."""
+    file = backed_up(application, shop)
+    shop.execute(f"create role guest; revoke connect on database {shop.name} from public")
+    may = "select has_database_privilege('guest', current_database(), 'connect')"
+    told = application.root / "told"
+    program = (
+        f'#!/bin/sh\ncase "$*" in *-d*) {embedded_bin() / "psql"} -q "$4" -At -c "{may}" > {told}'
+        f' ;; esac\nexec {embedded_bin() / "pg_restore"} "$@"\n'
+    )
+    done = with_programs(application, shop, {"pg_restore": program}, "restore", file.name, "--yes")
+    assert done.code == 0, done.err
+    assert told.read_text() == "f\n"
+    assert shop.query(may) == [(False,)]
+    shop.execute("drop role guest")
+
+
 def test_a_function_that_finds_its_tables_by_the_search_path(
     application: Application, shop: Database
 ) -> None:

@@ -87,6 +87,10 @@ def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> 
         dropped(m, filling.name)
     try:
         m.execute(_creation(filling.name, like, m.info.server_version))
+        # whoever may not connect to the one that it replaces can leave or read nothing here either
+        m.execute(
+            sql.SQL("revoke all on database {} from public").format(sql.Identifier(filling.name))
+        )
         marked(m, filling.name, filling.mark)
     except psycopg.Error as error:
         signals.check()  # a statement that was cancelled for a signal is no failure

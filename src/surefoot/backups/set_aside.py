@@ -41,7 +41,8 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     `obstacles` are in its way, a line each; `server` is the system identifier, if the role may read
     it. `others` are what isn't the application's, a line each: the histories of other applications,
-    and schemas. `subscriptions` are the enabled ones, and those with a slot.
+    and schemas. `subscriptions` are the enabled ones, and those with a slot. `slots` are logical
+    replication slots, from which others read.
     """
 
     oid: int
@@ -51,6 +52,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     there: tuple[There, ...]
     others: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()
 
 
 def database_of(target: Target, name: str) -> Target:
@@ -97,9 +99,11 @@ def observe_surroundings(
         there = databases(connection, seen["name"])
         server = system_identifier(connection)
         found = subscriptions(connection, (seen["name"],))
+        slots = replication_slots(connection, (seen["name"],))
     return Surroundings(
         *(seen["oid"], seen["name"], server, tuple(_obstacles(seen)), there, others),
         tuple(one.name for one in found if one.active),
+        tuple(one.name for one in slots),
     )
 
 
@@ -194,6 +198,22 @@ def subscriptions(
     with looking(connection) as look:
         rows = look.cursor.execute(query("subscriptions"), {"names": [*names]}).fetchall()
     return tuple(Subscription(**row) for row in rows)
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A logical replication slot."""
+
+    database: str
+    name: str
+
+
+def replication_slots(
+    connection: psycopg.Connection[Any], names: Iterable[str]
+) -> tuple[Slot, ...]:
+    """Return the logical replication slots of these databases."""
+    with looking(connection) as look:
+        rows = look.cursor.execute(query("replication_slots"), {"names": [*names]}).fetchall()
+    return tuple(Slot(**row) for row in rows)
 
 
 def detaching(names: Iterable[str]) -> Iterable[str]:

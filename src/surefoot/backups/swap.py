@@ -100,7 +100,9 @@ def statements(name: str, like: Properties) -> list[sql.Composed]:
             database, sql.Literal(like.connection_limit)
         ),
     ]
-    if like.grants is not None:
+    if like.grants is None:  # PostgreSQL's default
+        made.append(sql.SQL("grant connect, temporary on database {} to public").format(database))
+    else:
         owner = sql.Identifier(like.owner)
         made.append(sql.SQL("revoke all on database {} from public, {}").format(database, owner))
         for grant in like.grants:

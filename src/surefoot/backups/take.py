@@ -219,6 +219,9 @@ def _dump(
         ended = run(command, call, look, output=writing.descriptor)
     if ended.code != 0:
         raise _dump_failed(pg_dump, order.directory, ended)
+    for line in ended.said:  # what this role can't dump isn't in the backup
+        if " warning: " in line:
+            progress.notice(line)
     writing.sync()
 
 

@@ -136,6 +136,8 @@ class _Intended(Protocol):
     def elsewhere(self) -> bool: ...
     @property
     def others(self) -> tuple[str, ...]: ...
+    @property
+    def slots(self) -> tuple[str, ...]: ...
 
 
 class _Restored(Protocol):
@@ -179,6 +181,12 @@ def intended_lines(terminal: Terminal, target: Target, intended: _Intended) -> l
     notes = [f"rows written to {intended.database} since the backup are only in {intended.old}"]
     if intended.others:
         notes.append(f"this is restored, too, and belongs to others: {', '.join(intended.others)}")
+    if intended.slots:
+        notes.append(
+            f"{', '.join(intended.slots)}: logical replication slots, which stay with "
+            f"{intended.old}. They keep the server's log until they are dropped; their readers "
+            f"need new ones in {intended.database}"
+        )
     if sidecar is not None:
         notes.append(
             f"the database will be at {_where(sidecar)}: a newer image that runs surefoot up "

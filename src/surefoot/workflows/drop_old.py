@@ -12,6 +12,7 @@ from surefoot.backups.set_aside import (
     detaching,
     maintenance,
     marked,
+    replication_slots,
     sessions_in,
     subscriptions,
 )
@@ -71,6 +72,7 @@ def _dropped(
     m: psycopg.Connection[object], name: str, found: tuple[SetAsideDatabase, ...]
 ) -> tuple[SetAsideDatabase, ...]:
     """Drop those that were shown and haven't changed since."""
+    _require_no_slots(m, found)
     shown = {(one.oid, one.name) for one in found}
     gone: list[SetAsideDatabase] = []
     used: list[str] = []
@@ -124,6 +126,29 @@ def _dropped(
             next="find out who that is; when the sessions have ended, start again",
         )
     return tuple(gone)
+
+
+def _require_no_slots(m: psycopg.Connection[object], found: tuple[SetAsideDatabase, ...]) -> None:
+    """Require that no slot would be dropped along with a database, which PostgreSQL doesn't ask.
+
+    Raises SurefootError `database-in-use`.
+    """
+    slots = replication_slots(m, (one.name for one in found))
+    if not slots:
+        return
+    raise SurefootError(
+        "database-in-use",
+        "A database that should be dropped has logical replication slots, which would be dropped "
+        "along with it.",
+        seen=[f"slot {one.name} in {one.database}" for one in slots],
+        database=_told([]),
+        next=to_type(
+            "find out who reads from them; if nobody does, or the readers have others now, drop "
+            "them as a superuser or a role with REPLICATION",
+            *(f"select pg_catalog.pg_drop_replication_slot('{one.name}');" for one in slots),
+            then="then start again",
+        ),
+    )
 
 
 def _told(gone: list[SetAsideDatabase]) -> str:

@@ -28,6 +28,7 @@ from surefoot.backups.set_aside import (
     observe_surroundings,
     require_trusted,
     sessions_in,
+    subscriptions,
 )
 from surefoot.backups.sidecar import Sidecar
 from surefoot.backups.swap import Swap, in_use, swapped
@@ -39,6 +40,7 @@ from surefoot.look.ownership import without_running
 from surefoot.look.survey import configured_version_table
 from surefoot.postgres.programs import Program, closest
 from surefoot.project.config import seconds
+from surefoot.schema.names import quote_name
 from surefoot.system import signals
 from surefoot.system.files import open_to_all
 from surefoot.workflows.carry_out import take_lock
@@ -73,6 +75,7 @@ class Intended(msgspec.Struct, frozen=True):
     elsewhere: bool  # made on another server
     others: tuple[str, ...]  # what isn't the application's and is restored as well
     word: str  # the word with which a person approves it
+    slots: tuple[str, ...] = ()  # logical replication slots, which stay with the old database
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -127,6 +130,7 @@ def restore(
             )
             rows = Restoring(filling, lambda: _server(workspace, seen.name), report).made()
             lock.check()
+            _report_lost(workspace, intended, report)
             # both sessions are in the database that is renamed: the looks' session, and the lock's
             workspace.close()
             swap = _swap(intended, sha256, options)
@@ -160,6 +164,19 @@ def _require_approved(
     now = _word(seen, kept, sha256_of(kept.file), options)
     if now != intended.word:
         raise refuse_outdated(intended.word, now)
+
+
+def _report_lost(workspace: Workspace, intended: Intended, report: Report) -> None:
+    """Report subscriptions that aren't in the backup: pg_dump has them only for a superuser."""
+    with _server(workspace, intended.database) as m:
+        found = subscriptions(m, (intended.database, intended.new))
+    there = {one.name for one in found if one.database == intended.new}
+    lost = [quote_name(one.name) for one in found if one.name not in there]
+    if lost:
+        report.notice(
+            f"not in the backup, and only in {intended.old}: subscription {', '.join(lost)}. "
+            f"Create it again in {intended.database} if it is still needed"
+        )
 
 
 def _report_wait(workspace: Workspace, intended: Intended, own: int, report: Report) -> None:
@@ -339,6 +356,7 @@ def _intended(
         bool(sidecar and sidecar.server and seen.server and sidecar.server != seen.server),
         seen.others,
         _word(seen, kept, sha256, options),
+        seen.slots,
     )
 
 
