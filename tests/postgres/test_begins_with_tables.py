@@ -164,6 +164,48 @@ def test_where_no_revision_shows_its_run_a_person_decides(
     assert database.query("select name from experiments") == [("first!",)]
 
 
+@pytest.fixture
+def cut_off(application: Application, server: Server, database: Database) -> Application:
+    """Cut off after the init script and before the first revision, which changes only rows."""
+    application.revision("r1", None, "select 1/0")
+    application.write("before.sql", f"{BEFORE} insert into experiments (name) values ('first');")
+    application.config('init = ["before.sql"]\ninit_revision = "base"\n')
+    assert application.run("up", url=database.url()).code != 0
+    application.revision("r1", None, "update experiments set name = name || '!'")
+    application.revision("r2", "r1", "create table runs (id int primary key)")
+    assert application.run("catalog", "build", "--server", server.url()).code == 0
+    return application
+
+
+def test_an_install_that_was_cut_off_before_rows_change_is_continued(
+    cut_off: Application, database: Database
+) -> None:
+    """The journal says that nothing came after the script, and the seal that it is still that."""
+    assert database.query("select name from experiments") == [("first",)]
+    ended = cut_off.run("up", "--json", url=database.url())
+    assert (ended.code, ended.json["current"]) == (0, ["r2"]), ended.out + ended.err
+    assert database.query("select name from experiments") == [("first!",)]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        # a backup of the tables alone, from after r1
+        f"drop table experiments; {BEFORE} insert into experiments (name) values ('first!')",
+        # somebody has run Alembic, and emptied its table
+        "create table alembic_version (version_num varchar(32) primary key);"
+        "update experiments set name = 'first!'",
+    ],
+)
+def test_what_was_done_since_the_installation_is_not_done_again(
+    cut_off: Application, database: Database, since: str
+) -> None:
+    database.execute(since)
+    refused = cut_off.run("up", "--json", url=database.url())
+    assert (refused.code, refused.error) == (4, "ambiguous-revision"), refused.out + refused.err
+    assert database.query("select name from experiments") == [("first!",)]
+
+
 def test_an_older_backup_below_the_journal(late: Application, database: Database) -> None:
     """The journal says that r1 and r2 have run, and the tables are those of before."""
     assert late.run("up", url=database.url()).code == 0

@@ -275,6 +275,8 @@ class DatabaseState(msgspec.Struct, frozen=True):
     """Differences from the structure that a person has accepted."""
     journaled: tuple[Journaled, ...] = ()
     """What has run, in order."""
+    installed: str | None = None
+    """The DDL seal of what init scripts made that stand for base, if nothing was recorded after."""
     half_way: tuple[HalfWay, ...] = ()
     """Revisions that a run left half-way, or that it is running now."""
     places: dict[str, tuple[str, ...]] = {}
@@ -291,6 +293,14 @@ class DatabaseState(msgspec.Struct, frozen=True):
     """Schemas whose contents belong to others (`decision/ownership.py`)."""
     comment: str | None = None
     """The database's comment."""
+
+    @property
+    def is_as_installed(self) -> bool:
+        """Whether init scripts that stand for base made this, and nothing has changed it since.
+
+        The seal shows that these are the same objects: not others, from a backup.
+        """
+        return not self.rows and self.grounds is not None and self.grounds.seal == self.installed
 
     @property
     def objects(self) -> int:

@@ -363,6 +363,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
     (evidence,) = rows_of("accepted", _Evidence) or (None,)
     (last,) = (rows_of("last_revision", _Last) if not found.rows else ()) or (None,)
     (step,) = rows_of("last_step", _Step)
+    (installed,) = rows_of("installed", _Evidence) or (None,)
     seeds = {seed.name: seed.hash for seed in rows_of("seeds", _Seed)}
     return msgspec.structs.replace(
         found,
@@ -372,6 +373,7 @@ def _with_journal(cursor: psycopg.Cursor[dict[str, Any]], found: DatabaseState) 
         last_step=step.id,
         # where others may write it, a row is no proof that surefoot has looked
         marks=() if found.journal_writers else _ends_of_runs(marks),
+        installed=installed.evidence if installed and not found.journal_writers else None,
         half_way=left_half_way(rows_of("half_way", StepRow)),
         journaled=tuple(
             Journaled(ran.id, ids_of(ran.parents), ran.release, ran.floor, ran.hash)

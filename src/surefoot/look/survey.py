@@ -415,12 +415,14 @@ class Application:
         if catalogue is not None and (catalogue.loaded or not facts.was_empty):
             standing = self._cataloguing.standing(connection, facts.database, catalogue, asked)
             condition, _ = self._cataloguing.read()
-        if standing is not None and facts.was_empty:
-            # this run has seen the database empty: no revision has run
+        if standing is not None and (facts.was_empty or facts.database.is_as_installed):
+            # this run has seen the database empty, or another one was cut off after the init
+            # scripts: no revision has run
             base = next((stand for stand in standing.exact if not stand.rows), None)
-            standing = base and msgspec.structs.replace(
-                standing, exact=(base,), chosen=base, by="structure", vetoed=()
-            )
+            if base is not None or facts.was_empty:
+                standing = base and msgspec.structs.replace(
+                    standing, exact=(base,), chosen=base, by="structure", vetoed=()
+                )
         return msgspec.structs.replace(facts, catalogue=condition, standing=standing)
 
 

@@ -216,9 +216,27 @@ class Journal:
         """Record that it has ended."""
         execute(query("end_mending"), {"id": row, "step": step})
 
-    def script(self, execute: Execute, step: str, script: ScriptFile, seconds: float) -> None:
-        """Record a script that has run; `step` is install or seed."""
-        self._row(execute, step=step, name=script.path, hash=script.sha256, seconds=seconds)
+    def script(
+        self,
+        execute: Execute,
+        step: str,
+        script: ScriptFile,
+        seconds: float,
+        seal: str | None = None,
+    ) -> None:
+        """Record a script that has run; `step` is install or seed.
+
+        `seal` is the DDL seal after the last script of those that stand for base: no other row says
+        that no revision has run.
+        """
+        self._row(
+            execute,
+            step=step,
+            name=script.path,
+            hash=script.sha256,
+            evidence=seal,
+            seconds=seconds,
+        )
 
     def _row(
         self,

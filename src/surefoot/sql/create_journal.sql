@@ -16,6 +16,7 @@ create table if not exists surefoot.journal (
     hash pg_catalog.text,                  -- SHA-256 of the file that was run
     evidence pg_catalog.text,              -- of an adoption, as JSON: what it was decided by, what was accepted;
                                 -- of a run's end, as JSON: what was seen, and what that rests on;
+                                -- of init scripts that stand for base: the DDL seal after the last one;
                                 -- of a way back that was begun: how many of its statements are done
     down pg_catalog.text,                  -- the way back, as JSON: of this revision, or of all that a stamp or an adoption stands for
     milliseconds double precision not null,

@@ -15,12 +15,14 @@ from surefoot.look.database import observe_version_rows
 from surefoot.model.history import History
 from surefoot.model.progress import Progress
 from surefoot.postgres.connect import keep_own_settings
+from surefoot.postgres.look import looking_within
 from surefoot.project.config import Project
 from surefoot.run.context import Run
 from surefoot.run.journal import Journal, executor
 from surefoot.run.version_row import write_version_rows
 from surefoot.scripts.header import ScriptFile
 from surefoot.scripts.run import run_script
+from surefoot.sql import query
 
 if TYPE_CHECKING:
     from surefoot.model import answers
@@ -88,7 +90,17 @@ def install(
     """
     for script in step.scripts:
         started = time.monotonic()
-        run_one("install", script, connection, project=project, journal=journal, progress=progress)
+        run_one(
+            "install",
+            script,
+            connection,
+            project=project,
+            journal=journal,
+            progress=progress,
+            seal=_seal
+            if step.revisions == () and script is step.scripts[-1] and not version_table.tenant
+            else None,
+        )
         took = time.monotonic() - started
         progress.end("install", script.path, "", took, committed=False)
     schema, written = observe_version_rows(connection, version_table)
@@ -115,8 +127,11 @@ def run_one(
     project: Project,
     journal: Journal,
     progress: Progress,
+    seal: Callable[[psycopg.Connection[Any]], str] | None = None,
 ) -> None:
     """Run a script and write its row in the journal; `kind` is install or seed.
+
+    `seal` returns the DDL seal that the row records; None records none.
 
     Raises ScriptFailed, or SurefootError `plan-outdated` if the file isn't the one that was shown.
     """
@@ -134,4 +149,12 @@ def run_one(
         progress.notice(text)
     if result.warning_count > len(result.warnings):
         progress.notice(f"and {result.warning_count - len(result.warnings)} more warnings")
-    journal.script(executor(connection), kind, script, result.seconds)
+    sealed = seal(connection) if seal is not None else None
+    journal.script(executor(connection), kind, script, result.seconds, sealed)
+
+
+def _seal(connection: psycopg.Connection[Any]) -> str:
+    with looking_within(connection) as look:
+        row = look.cursor.execute(query("seal")).fetchone()
+    assert row is not None
+    return row["seal"]
