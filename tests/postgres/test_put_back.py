@@ -371,18 +371,24 @@ SCHEMAS = (
     "create table crm.team (id serial primary key, code text unique)",
     "create table member (id serial primary key, team text references crm.team (code))",
     "alter table member enable row level security",
-    "create table crm.note (id serial primary key, body text)",
+    "create table crm.note (id serial primary key, body text, at date check (at > '2000-01-01'))",
+    "create table crm.sub (more int) inherits (crm.note)",
+    "create table crm.alone (id serial primary key)",
     "create view names as select id, team from member",
     "create view few as select id from names where id < 5",
     "insert into crm.team values (1, 'a')",
     "insert into member values (1, 'a')",
-    "insert into crm.note values (1, 'b')",
+    "insert into crm.note (body) values ('b')",
 )
 MOVED = {
     "a schema": ("alter schema crm rename to sales", ("alter schema sales rename to crm;",)),
     "a table that others refer to": (
         "alter table crm.team set schema public",
         ("alter table public.team set schema crm;",),
+    ),
+    "a table from which another one inherits": (
+        "alter table crm.note set schema public",
+        ("alter table public.note set schema crm;",),
     ),
     "a table of which views read": (
         "alter table member set schema crm",
@@ -393,6 +399,13 @@ MOVED = {
         (
             "alter view public.names rename column squad to team;",
             "create or replace view public.names (id, team) as SELECT id, team FROM public.member;",
+        ),
+    ),
+    "a column that another table inherits": (
+        "alter table crm.note drop at",
+        (
+            "alter table crm.note add column at date;",
+            "alter table crm.note add constraint note_at_check CHECK (at > '2000-01-01'::date);",
         ),
     ),
     "no row may be seen meanwhile": (
@@ -430,10 +443,10 @@ def test_what_was_moved_at_head_is_moved_back_with_its_rows(
 def test_a_table_that_was_moved_and_that_nothing_names_may_be_a_copy(
     schemas: Application, database: Database
 ) -> None:
-    database.execute("alter table crm.note set schema public")
+    database.execute("alter table crm.alone set schema public")
     refused = schemas.run("up", "--json", url=database.url())
     assert (
-        "public.note: the same columns as the missing crm.note. If the table was moved, move it"
+        "public.alone: the same columns as the missing crm.alone. If the table was moved, move it"
         " back instead of creating it" in next_of(refused)
     )
 

@@ -32,6 +32,7 @@ from surefoot.schema.names import quote_name, quoted, split_name
 _OF_COLUMN = 3  # parts of its name
 _NEEDED = frozenset(("function", "procedure", "aggregate", "range", "relation"))  # by others
 _OTHER_TABLES = re.compile(r" (?:of|server|inherits|partition by) ")
+_PARENTS = re.compile(r" inherits \((.*?)\)")
 _OWNED = re.compile(r" owned by (.*)$")
 _CONCURRENTLY = re.compile(r"^(create (?:unique )?index|drop index) concurrently ")
 _NUMBERS = re.compile(  # of a sequence
@@ -80,6 +81,7 @@ class _Restoring:
         self._labels: list[str] = []
         self._sequences: list[str] = []
         self._checked = False
+        self._wrong: dict[Key, Difference] = {}
 
     def of(self, differences: tuple[Difference, ...], broken: tuple[Issue, ...]) -> Restoration:
         keys = {(b.kind, b.name) for b in broken}
@@ -95,6 +97,7 @@ class _Restoring:
         seen = {(d.kind, d.name) for d in differences}
         own = [Difference(b.kind, b.name, (None,), b.found) for b in broken]
         wrong = [*differences, *(d for d in own if (d.kind, d.name) not in seen)]
+        self._wrong = {(d.kind, d.name): d for d in wrong}
         for difference in sorted(wrong, key=lambda d: d.kind != "relation"):
             key = (difference.kind, difference.name)
             if not self._counts(difference, key in keys) or self._goes_along(difference, gone):
@@ -164,9 +167,9 @@ class _Restoring:
             like = [
                 t
                 for t, found in live.items()
-                if _moved_columns(found, t, one.name) == columns
+                if {c: d and _moved(d, t, one.name) for c, d in found.items()} == columns
                 and t not in promised
-                and self._live.get(("relation", t)) == _wanted(one)
+                and _moved(self._live.get(("relation", t), ""), t, one.name) == _wanted(one)
             ]
             beside = [t for t in like if split_name(t)[0] == split_name(one.name)[0]]
             if len(beside) == 1:
@@ -256,12 +259,13 @@ class _Restoring:
             back = here is not None and _in_schema(here, there, schema) == _wanted(difference)
             if back or split_name(name)[0] == there:
                 return True
-        if difference.kind == "relation":
-            return False
+        wanted, found = _wanted(difference) or "", difference.found or ""
+        if kind == "relation":
+            names = self._renamed.items()
+            return bool(found) and any(found.replace(now, name) == wanted for name, now in names)
         if difference.name in self._renamed.values():
             return True
         owner = table(SchemaFact(difference.kind, difference.name, ""))
-        wanted, found = _wanted(difference) or "", difference.found or ""
         if any(
             owner == name
             or f" owned by {name}." in wanted
@@ -305,7 +309,25 @@ class _Restoring:
         if difference.kind == "sequence":
             return " identity of " in (_wanted(difference) or "")
         owner = table(SchemaFact(difference.kind, difference.name, ""))
-        return owner in gone and difference.kind in ("column", "view")
+        return (owner in gone and difference.kind in ("column", "view")) or self._is_inherited(
+            difference, owner
+        )
+
+    def _is_inherited(self, difference: Difference, owner: str | None) -> bool:
+        """Whether the same differs in a table from which this one inherits it."""
+        wanted = _wanted(difference) or ""
+        if difference.kind != "column" and not wanted.startswith("CHECK "):
+            return False
+        parents = _PARENTS.search(self._live.get(("relation", owner or ""), ""))
+        last = quoted(split_name(difference.name)[-1])
+        above = [
+            self._wrong.get((difference.kind, f"{parent}.{last}"))
+            for parent in (parents[1].split(", ") if parents else ())
+        ]
+        return any(
+            one is not None and (one.found, _wanted(one)) == (difference.found, _wanted(difference))
+            for one in above
+        )
 
     def _texts(self, difference: Difference) -> tuple[str, ...] | None:
         key: Key = difference.kind, difference.name
@@ -700,15 +722,13 @@ def _in_schema(text: str, schema: str, other: str) -> str:
     return found.sub(lambda _: f"{quoted(other)}.", text)
 
 
-def _moved_columns(columns: dict[str, Definition], now: str, name: str) -> dict[str, Definition]:
-    """Return a table's columns as they would be in the schema of another name.
+def _moved(definition: str, now: str, name: str) -> str:
+    """Return the definition of a table or its column, as it would be in the schema of another name.
 
     A sequence that a column owns goes along, and so does all else where a schema is renamed.
     """
     here, there = split_name(now)[0], split_name(name)[0]
-    if here == there:
-        return columns
-    return {column: d and _in_schema(d, here, there) for column, d in columns.items()}
+    return definition if here == there else _in_schema(definition, here, there)
 
 
 def _listed(names: list[str]) -> str:
