@@ -87,10 +87,10 @@ def prepared(m: psycopg.Connection[Any], filling: Filling, like: Properties) -> 
         dropped(m, filling.name)
     try:
         m.execute(_creation(filling.name, like, m.info.server_version))
-        # whoever may not connect to the one that it replaces can leave or read nothing here either
-        m.execute(
-            sql.SQL("revoke all on database {} from public").format(sql.Identifier(filling.name))
-        )
+        if like.grants is not None:
+            # who may not connect to the one that it replaces can read or leave nothing here either
+            name = sql.Identifier(filling.name)
+            m.execute(sql.SQL("revoke all on database {} from public").format(name))
         marked(m, filling.name, filling.mark)
     except psycopg.Error as error:
         signals.check()  # a statement that was cancelled for a signal is no failure

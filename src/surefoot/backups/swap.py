@@ -100,9 +100,7 @@ def statements(name: str, like: Properties) -> list[sql.Composed]:
             database, sql.Literal(like.connection_limit)
         ),
     ]
-    if like.grants is None:  # PostgreSQL's default
-        made.append(sql.SQL("grant connect, temporary on database {} to public").format(database))
-    else:
+    if like.grants is not None:
         owner = sql.Identifier(like.owner)
         made.append(sql.SQL("revoke all on database {} from public, {}").format(database, owner))
         for grant in like.grants:
