@@ -206,6 +206,24 @@ def test_what_was_done_since_the_installation_is_not_done_again(
     assert database.query("select name from experiments") == [("first!",)]
 
 
+def test_a_version_table_that_the_script_makes_shows_nothing(
+    application: Application, server: Server, database: Database
+) -> None:
+    """Alembic has run r1, and the row was lost: the structure is as the script left it."""
+    table = "create table alembic_version (version_num varchar(32) primary key);"
+    application.revision("r1", None, "select 1/0")
+    application.write("before.sql", f"{BEFORE} {table}")
+    application.config('init = ["before.sql"]\ninit_revision = "base"\n')
+    assert application.run("up", url=database.url()).code != 0
+    application.revision("r1", None, "insert into experiments (name) values ('first')")
+    assert application.run("catalog", "build", "--server", server.url()).code == 0
+    application.alembic("upgrade", "r1", url=database.url("postgresql+psycopg"))
+    database.execute("delete from alembic_version")
+    result = application.run("up", "--json", url=database.url())
+    assert (result.code, result.error) == (4, "ambiguous-revision"), result.out + result.err
+    assert database.query("select count(*) from experiments") == [(1,)]
+
+
 def test_an_older_backup_below_the_journal(late: Application, database: Database) -> None:
     """The journal says that r1 and r2 have run, and the tables are those of before."""
     assert late.run("up", url=database.url()).code == 0

@@ -298,9 +298,12 @@ class DatabaseState(msgspec.Struct, frozen=True):
     def is_as_installed(self) -> bool:
         """Whether init scripts that stand for base made this, and nothing has changed it since.
 
-        The seal shows that these are the same objects: not others, from a backup.
+        The seal shows that these are the same objects: not others, from a backup. With a version
+        table of the scripts' own, it would not show that a row was there meanwhile.
         """
-        return not self.rows and self.grounds is not None and self.grounds.seal == self.installed
+        if self.rows or self.version_schema is not None or self.grounds is None:
+            return False
+        return self.grounds.seal == self.installed
 
     @property
     def objects(self) -> int:
