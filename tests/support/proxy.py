@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from surefoot.certify.proxy import Proxy, StopAtText, between
+from surefoot.certify.proxy import Proxy, Stop, StopAtText, between
 
 
 class Cutting:
@@ -31,15 +31,22 @@ class Cutting:
 
 @contextmanager
 def proxy(
-    port: int, arm: str, cut_at: str, *, after: bool = False, stay_down: bool = False
+    port: int, arm: str, text: str, *, after: bool = False, stay_down: bool = False
 ) -> Generator[Cutting]:
-    """Cut the connection at the first statement with `cut_at`, once one with `arm` has passed.
+    """Cut the connection at the first statement with `text`, once one with `arm` has passed.
 
     That is before the statement reaches the server at `port` on loopback, or (`after`) once the
     server has answered, before the client sees the answer. From then on, new connections pass,
     unless `stay_down`.
     """
-    stop = StopAtText(cut_at, "after" if after else "before", since=arm)
+    stop = StopAtText(text, "after" if after else "before", since=arm)
+    with cut_at(port, stop, stay_down=stay_down) as cutting:
+        yield cutting
+
+
+@contextmanager
+def cut_at(port: int, stop: Stop | StopAtText, *, stay_down: bool = False) -> Generator[Cutting]:
+    """Cut the connection at this statement, once. New connections pass, unless `stay_down`."""
     with between(port, stop) as made:
         cutting = Cutting(made, stay_down=stay_down)
         try:

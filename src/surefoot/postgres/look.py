@@ -53,9 +53,11 @@ def keep_plans(connection: psycopg.Connection[Any]) -> None:
     planning.
 
     Only a session of surefoot's own: behind a pooler, a statement's name would stay on a session
-    that others use. The process id reveals a pooler, as in unnamed.sql. Raises psycopg.Error.
+    that others use. The process id reveals a pooler, as in unnamed.sql. Raises as
+    `translate_db_errors` does.
     """
-    row = connection.execute("select pg_catalog.pg_backend_pid()").fetchone()
+    with translate_db_errors():
+        row = connection.execute("select pg_catalog.pg_backend_pid()").fetchone()
     if row is not None and row[0] == connection.info.backend_pid:
         connection.prepare_threshold = _ONLY_WHERE_ASKED
 
