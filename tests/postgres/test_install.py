@@ -220,6 +220,15 @@ def test_init_scripts_of_a_newer_release(application: Application, database: Dat
     assert application.run("up", url=database.url()).code == 0
 
 
+def test_base_beside_a_revision(application: Application, database: Database) -> None:
+    """No revision is called so, and the next step says what base means."""
+    with_scripts(application)
+    application.config('init = ["sql/00_init.sql"]\ninit_revision = ["r1", "base"]\n')
+    result = application.run("up", "--json", url=database.url())
+    assert result.error == "init-revision-unknown"
+    assert next_of(result).endswith("it is base alone, or revisions without it")
+
+
 VERSION_TABLE = "create table alembic_version (version_num varchar(32) not null primary key);\n"
 
 

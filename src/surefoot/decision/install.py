@@ -110,7 +110,9 @@ def unknown_revision(code: Code) -> Finding | None:
         f"The code has no revision {', '.join(unknown)}, which the init scripts stand for.",
         seen=(f"head of the code: {', '.join(code.history.heads)}",),
         next="correct init_revision in surefoot.toml; if the scripts come from a newer "
-        "release, use that release's image",
+        "release, use that release's image"
+        if unknown != ("base",)
+        else "correct init_revision in surefoot.toml: it is base alone, or revisions without it",
     )
 
 
