@@ -33,13 +33,13 @@ class Prepared(NamedTuple):
     variables: dict[str, str]
 
 
-def names() -> list[str]:
+def names(*, extensions: bool = False) -> list[str]:
     """The example, then every folder of tests/corpora with a case.toml.
 
-    Without those that need an extension, which not every measured server has.
+    Those that need an extension only with `extensions`: not every measured server has it.
     """
     found = sorted(file.parent.name for file in CORPORA.glob("*/case.toml"))
-    return [EXAMPLE, *(name for name in found if "extension" not in _case(name))]
+    return [EXAMPLE, *(name for name in found if extensions or "extension" not in _case(name))]
 
 
 def python_of(name: str) -> Path:

@@ -1,14 +1,15 @@
 """How often surefoot says where a database stands, and is right: docs/evidence/accuracy.md.
 
     python tests/accuracy/run.py [--only NAME] … [--servers 13,18] [--seed TEXT] [--customised N]
-        [--json FILE] [--keep FILE]
+        [--json FILE] [--keep FILE] [--postgres DIRECTORY]
 
 For each history a catalogue is built once, on one server. Then on each server the history is
 brought to every revision, in one run and one by one; at each revision the database is looked at as
 it is, dumped and restored, customised and damaged at random. Exits with 1 if any answer is wrong,
 or if an undamaged database isn't recognised. A complete run writes its tables into
 docs/evidence/accuracy.md; one history of it can be measured again: `--only NAME --keep FILE` takes
-the others from what a run with `--json FILE` counted.
+the others from what a run with `--json FILE` counted. With `--postgres DIRECTORY`, only the server
+with these programs is measured, which may have the extensions that a history needs.
 """
 
 import argparse
@@ -69,12 +70,13 @@ class Run:
     def reference(self, name: str) -> str:
         """Its catalogue, built on the reference server."""
         started = time.monotonic()
-        with _server(REFERENCE) as server:
+        with _server(self.options.reference) as server:
             text = self._catalogue(name, server)
         self.catalogues[name] = self.work / f"{name}.catalogue"
         self.catalogues[name].write_text(text)
         took = time.monotonic() - started
-        self.say(f"{name}: catalogue of {len(text) // 1000} kB built on {REFERENCE} ({took:.0f} s)")
+        size, on = len(text) // 1000, self.options.reference
+        self.say(f"{name}: catalogue of {size} kB built on {on} ({took:.0f} s)")
         return text
 
     def measure(self, name: str, major: int) -> Unit:
@@ -94,7 +96,10 @@ class Run:
         name, major = unit.history, unit.major
         reference = self.catalogues[name].read_text()
         with _server(major) as server:
-            if major != REFERENCE and (built := self._catalogue(name, server)) != reference:
+            if (
+                major != self.options.reference
+                and (built := self._catalogue(name, server)) != reference
+            ):
                 unit.differing = _differing(reference, built)
             if major in self.options.servers:
                 ways = next(line for line in reference.splitlines() if line.startswith("ways\t"))
@@ -188,8 +193,18 @@ class Run:
 
 @contextlib.contextmanager
 def _server(major: int) -> Generator[Server, None, None]:
-    with Server(programs_of(major)) as server:
+    with Server(_own.get(major) or programs_of(major)) as server:
         yield server
+
+
+_own: dict[int, Path] = {}  # the programs that --postgres names
+
+
+def _major_of(programs: Path) -> int:
+    """The major version: "postgres (PostgreSQL) 15.18 (Debian …)" is 15."""
+    command = [programs / "postgres", "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return int(said.split()[2].partition(".")[0])
 
 
 def main() -> int:
@@ -200,14 +215,20 @@ def main() -> int:
     parser.add_argument("--customised", type=int, default=3, metavar="N", help="at each revision")
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything that was counted")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="the other histories, counted")
+    parser.add_argument("--postgres", type=Path, metavar="DIRECTORY", help="this server's programs")
     options = parser.parse_args()
-    chosen = [name for name in names() if not options.only or name in options.only]
+    options.reference = REFERENCE
+    if options.postgres:
+        options.reference = _major_of(options.postgres)
+        _own[options.reference], options.servers = options.postgres, (options.reference,)
+    known = names(extensions=bool(options.postgres))
+    chosen = [name for name in known if not options.only or name in options.only]
     if unknown := set(options.only or ()) - set(chosen):
         parser.error(f"there is no history {', '.join(sorted(unknown))}")
     kept = json.loads(options.keep.read_text()) if options.keep else {"units": [], "stuck": {}}
     others = [Unit.of_json(one) for one in kept["units"] if one["history"] not in chosen]
     complete = options.servers == MEASURED and {*names()} == {*chosen, *(u.history for u in others)}
-    compared = COMPARED if complete else sorted({REFERENCE, *options.servers})
+    compared = COMPARED if complete else sorted({options.reference, *options.servers})
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="accuracy-") as directory:
         Path(directory).chmod(0o755)
@@ -222,7 +243,7 @@ def main() -> int:
             ]
             units = [one.result() for one in measured]
     took = time.monotonic() - started + sum(unit.seconds for unit in others) / PARALLEL
-    units = sorted((*others, *units), key=lambda unit: names().index(unit.history))
+    units = sorted((*others, *units), key=lambda unit: known.index(unit.history))
     stuck = {name: why for name, why in kept["stuck"].items() if name not in chosen} | run.stuck
     if options.json:
         counted = {"units": [unit.as_json() for unit in units], "stuck": stuck}
