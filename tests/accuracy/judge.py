@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from surefoot.catalogue.catalogue import Catalogue, Key, State, facts_of, state
 from surefoot.catalogue.identify import Identifier
 from surefoot.catalogue.match import Identification, Match
+from surefoot.catalogue.variants import recognised
 from surefoot.certify.sqltext import parts
 from surefoot.schema.fact import SchemaFact
 
@@ -55,6 +56,7 @@ class Judge:
         self, way: str, truth: frozenset[str], facts: tuple[SchemaFact, ...]
     ) -> tuple[str, str]:
         """The outcome for a database at `truth` whose own structure nobody touched, and why."""
+        facts = recognised(self.catalogue, facts)
         standing = Identifier(self.catalogue, facts).standing()
         there = self.state(way, truth)
         if not any(kind not in COMMON for kind, _ in there):
@@ -76,6 +78,7 @@ class Judge:
         self, truth: frozenset[str], facts: tuple[SchemaFact, ...], damaged: Key
     ) -> tuple[str, str]:
         """The outcome for a database at `truth` in which the application's `damaged` is damaged."""
+        facts = recognised(self.catalogue, facts)
         identifier = Identifier(self.catalogue, facts)
         standing = identifier.standing()
         if standing.exact:
