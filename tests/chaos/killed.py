@@ -218,7 +218,9 @@ class _Performance:
         return self._run("up", "--json")
 
     def _seen_to(self, finished: str, undone: str) -> str:
-        """Drop the indexes that are there or invalid, unless all are there; which is true then."""
+        """Drop the indexes and columns that are there, unless all are; which of the two is true
+        then.
+        """
         structure = self._run("status", "--json").json["structure"]
         names: list[dict[str, str]] = structure["interruption"]["names"]
         places = {name["place"] for name in names}
@@ -226,9 +228,11 @@ class _Performance:
             return finished
         with self._history.connect(self._name) as connection:
             for name in names:
+                schema, table, last = name["name"].split(".")
                 if name["place"] in ("there", "invalid") and name["kind"] == "index":
-                    schema, *_, index = name["name"].split(".")
-                    connection.execute(f"drop index concurrently {schema}.{index}".encode())
+                    connection.execute(f"drop index concurrently {schema}.{last}".encode())
+                elif name["place"] == "there" and name["kind"] == "column":
+                    connection.execute(f"alter table {schema}.{table} drop {last}".encode())
         return undone
 
     def _judge(self) -> None:

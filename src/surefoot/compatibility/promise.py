@@ -110,11 +110,8 @@ def _by_way(
     own -= {(d.kind, d.name) for d in identifier.accepted}
     broken = [b for b in verdict.breaks if (b.kind, b.name) in differing or _fails(b, own)]
     keys = {(b.kind, b.name) for b in broken}
-    harmless = [
-        b
-        for b in (*verdict.breaks, *verdict.remarks)
-        if (b.kind, b.name) in differing | own and (b.kind, b.name) not in keys
-    ]
+    counts = (differing | own) - keys
+    harmless = [b for b in (*verdict.breaks, *verdict.remarks) if (b.kind, b.name) in counts]
     told = keys | {(b.kind, b.name) for b in harmless}
     whole = {b.name for b in broken if b.kind == "relation"}
     harmless += [
@@ -122,10 +119,11 @@ def _by_way(
         for d in stand.differences
         if (d.kind, d.name) not in told and table_of(d) not in whole
     ]
+    untold = own - told
     harmless += [
         Issue(f.kind, f.name, None, f.definition, "")
         for f in users
-        if (f.kind, f.name) in own - told and ("relation", table(f)) in promised
+        if (f.kind, f.name) in untold and ("relation", table(f)) in promised
     ]
     makers = _makers(way, {(b.kind, b.name) for b in (*broken, *harmless)})
 
